@@ -1,0 +1,32 @@
+"""The one vocabulary of flags; a flag never stands for a sentence of its own making."""
+
+from __future__ import annotations
+
+FLAGS: dict[str, str] = {
+    "numbering-uncertain": "the names may be off by one level",
+    "sacrum-out-of-view": "no sacrum in the picture to count from",
+    "possible-l6": "a sixth lumbar-type vertebra may stand above the sacrum",
+    "possible-sacralised-l5": "the lowest lumbar vertebra may be fused to the sacrum",
+    "possible-lumbarised-s1": "the first sacral segment has a well-formed disc below it",
+    "fused": "two vertebrae touch without a disc between them",
+    "collapsed": "the body is much lower than its neighbours",
+    "partly-in-view": "the structure is cut by the border of the picture",
+    "leaves-slices": "the spine leaves the imaged slices (scoliosis or a narrow slab)",
+    "missing-disc": "no disc was found where one was expected",
+    "low-certainty": "the segmentation is unsure of this structure",
+    "no-canal": "no spinal canal was found beside this structure",
+    "not-a-lumbar-spine": "the picture does not look like a sagittal lumbar spine",
+}
+
+
+def join(flags: tuple[str, ...]) -> str:
+    """Write flags as the outputs do: words joined by semicolons.
+
+    Raises
+    ------
+    KeyError
+        A word is not in :data:`FLAGS`.
+    """
+    for flag in flags:
+        FLAGS[flag]
+    return ";".join(flags)

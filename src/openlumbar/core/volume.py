@@ -1,0 +1,82 @@
+"""A regular grid of voxels in patient space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from openlumbar.core.errors import GeometryError
+from openlumbar.core.plane import Plane, plane_of
+
+#: Cosine between two grid axes above which the grid counts as sheared.
+SHEAR_TOLERANCE = 2e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Voxels indexed ``[k, j, i]`` (slice, row, column) with their place in the patient.
+
+    Attributes
+    ----------
+    array
+        Three-dimensional; a single slice has ``shape[0] == 1``.
+    affine
+        ``4 x 4`` from ``(i, j, k, 1)`` to LPS millimetres of the voxel's centre.
+
+    Raises
+    ------
+    GeometryError
+        The affine is not finite, is singular, or its axes are not perpendicular.
+    """
+
+    array: NDArray
+    affine: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.array.ndim != 3:
+            raise GeometryError(f"a volume needs 3 axes, not {self.array.ndim}")
+        affine = np.array(self.affine, dtype=np.float64)
+        if affine.shape != (4, 4) or not np.isfinite(affine).all():
+            raise GeometryError("the affine is not a finite 4 x 4 matrix")
+        lengths = np.linalg.norm(affine[:3, :3], axis=0)
+        if (lengths < 1e-6).any():
+            raise GeometryError("the voxel spacing is zero along an axis")
+        axes = affine[:3, :3] / lengths
+        if np.abs(axes.T @ axes - np.eye(3)).max() > SHEAR_TOLERANCE:
+            raise GeometryError("the voxel axes are not perpendicular (sheared affine)")
+        affine.flags.writeable = False
+        object.__setattr__(self, "affine", affine)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of slices, rows and columns."""
+        return self.array.shape  # type: ignore[return-value]
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between neighbouring slices, rows and columns (k, j, i)."""
+        i, j, k = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(k), float(j), float(i)
+
+    @property
+    def plane(self) -> Plane:
+        """The plane of the slices ``array[k]``."""
+        return plane_of(self.affine[:3, 2])
+
+    def with_array(self, array: NDArray) -> Volume:
+        """The same place with other values; the shape must be the same."""
+        if array.shape != self.array.shape:
+            raise GeometryError(f"shape {array.shape} does not fit the grid {self.array.shape}")
+        return Volume(array, self.affine)
+
+    def to_patient(self, indices: ArrayLike) -> NDArray[np.float64]:
+        """Map ``[..., 3]`` of (k, j, i) to LPS millimetres."""
+        kji = np.asarray(indices, float)
+        return kji[..., ::-1] @ self.affine[:3, :3].T + self.affine[:3, 3]
+
+    def to_index(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Map ``[..., 3]`` of LPS millimetres to fractional (k, j, i)."""
+        offset = np.asarray(points, float) - self.affine[:3, 3]
+        return np.linalg.solve(self.affine[:3, :3], offset[..., None])[..., 0][..., ::-1]

@@ -1,0 +1,177 @@
+"""Random geometry and contrast for sagittal training batches.
+
+Everything works on whole batches of torch tensors, since on a CPU the augmentation
+must cost less than the network. The ranges were chosen by us.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from openlumbar.train.losses import IGNORE
+
+
+@dataclass(frozen=True)
+class SagittalAugmentation:
+    """Ranges of the random changes (uniform unless said otherwise)."""
+
+    rotation_deg: float = 18.0
+    scale: tuple[float, float] = (0.78, 1.28)
+    aspect: float = 0.10
+    shear: float = 0.08
+    p_contrast: float = 0.55
+    p_invert: float = 0.08
+    p_bias: float = 0.6
+    p_blur: float = 0.35
+    p_noise: float = 0.5
+    p_band: float = 0.2
+    p_occlude: float = 0.15
+
+
+def sample_grid(
+    batch: int, size: tuple[int, int], rng: torch.Generator, ranges: SagittalAugmentation
+) -> Tensor:
+    """Random affine maps, in pixels about the crop's centre: ``[batch, 2, 2]``."""
+
+    def uniform(low: float, high: float) -> Tensor:
+        return torch.rand(batch, generator=rng) * (high - low) + low
+
+    angle = uniform(-ranges.rotation_deg, ranges.rotation_deg) * math.pi / 180
+    scale = torch.exp(uniform(math.log(ranges.scale[0]), math.log(ranges.scale[1])))
+    aspect = 1 + uniform(-ranges.aspect, ranges.aspect)
+    shear = uniform(-ranges.shear, ranges.shear)
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    rotate = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+    stretch = torch.zeros(batch, 2, 2)
+    stretch[:, 0, 0] = aspect / scale
+    stretch[:, 1, 1] = 1 / (aspect * scale)
+    stretch[:, 0, 1] = shear
+    return rotate @ stretch
+
+
+def warp(images: Tensor, labels: Tensor, centres: Tensor, maps: Tensor, size: tuple[int, int]):
+    """Resample crops around ``centres``; outside the picture is black and unknown.
+
+    Parameters
+    ----------
+    images
+        ``[batch, channels, rows, columns]``.
+    labels
+        ``[batch, rows, columns]`` of class indices.
+    centres
+        ``[batch, 2]``, the (column, row) that the crop's centre falls on.
+    maps
+        ``[batch, 2, 2]`` from :func:`sample_grid`, acting on (column, row).
+    size
+        Rows and columns of the crop.
+
+    Returns
+    -------
+    images, labels : Tensor
+        ``[batch, channels, *size]`` and ``[batch, *size]``.
+    """
+    rows, columns = size
+    height, width = images.shape[-2:]
+    y = torch.arange(rows, dtype=torch.float32) - (rows - 1) / 2
+    x = torch.arange(columns, dtype=torch.float32) - (columns - 1) / 2
+    grid = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], -1).reshape(-1, 2)
+    points = grid[None] @ maps.transpose(1, 2) + centres[:, None]
+    normal = (points * 2 + 1) / torch.tensor([width, height]) - 1
+    normal = normal.reshape(len(images), rows, columns, 2)
+    warped = F.grid_sample(images, normal, mode="bilinear", align_corners=False)
+    shifted = labels.float()[:, None] - IGNORE
+    nearest = F.grid_sample(shifted, normal, mode="nearest", align_corners=False)
+    return warped, (nearest[:, 0] + IGNORE).round().to(torch.uint8)
+
+
+def _smooth_field(batch: int, cells: int, size: tuple[int, int], rng: torch.Generator) -> Tensor:
+    coarse = torch.randn(batch, 1, cells, cells, generator=rng)
+    return F.interpolate(coarse, size=size, mode="bicubic", align_corners=True)
+
+
+def _blur(images: Tensor, sigma_rows: float, sigma_columns: float) -> Tensor:
+    channels = images.shape[1]
+    for axis, sigma in ((2, sigma_rows), (3, sigma_columns)):
+        if sigma < 0.2:
+            continue
+        reach = max(1, round(2.5 * sigma))
+        offsets = torch.arange(-reach, reach + 1, dtype=torch.float32)
+        kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+        kernel = kernel / kernel.sum()
+        shape = [1, 1, 1, 1]
+        shape[axis] = len(kernel)
+        padding = [0, 0]
+        padding[axis - 2] = reach
+        weight = kernel.reshape(shape).expand(channels, 1, *shape[2:])
+        images = F.conv2d(images, weight, padding=padding, groups=channels)
+    return images
+
+
+def randomise_contrast(
+    images: Tensor, labels: Tensor, rng: torch.Generator, ranges: SagittalAugmentation
+) -> Tensor:
+    """Change what the tissues look like, and how badly they were imaged.
+
+    Parameters
+    ----------
+    images
+        ``[batch, channels, rows, columns]`` in 0 … 1.
+    labels
+        ``[batch, rows, columns]``; each class gets its own random offset, so that
+        one T2 picture also stands in for T1, STIR and what lies between.
+    """
+    batch, channels, rows, columns = images.shape
+    out = []
+
+    def chance(probability: float) -> bool:
+        return bool(torch.rand((), generator=rng) < probability)
+
+    def uniform(low: float, high: float) -> float:
+        return float(torch.rand((), generator=rng) * (high - low) + low)
+
+    for index in range(batch):
+        image = images[index : index + 1]
+        label = labels[index]
+        if chance(ranges.p_contrast):
+            strength = uniform(0.1, 0.6)
+            offsets = torch.randn(9, generator=rng) * strength
+            offsets[8] = offsets[0] * uniform(0, 1)
+            lookup = torch.where(label == IGNORE, torch.full_like(label, 8), label).long()
+            painted = _blur(offsets[lookup][None, None], 0.8, 0.8)
+            keep = uniform(0.4, 1.1)
+            image = image * keep + painted * (image > 0.02).float()
+            low = image.amin()
+            image = (image - low) / (image.amax() - low + 1e-6)
+        if chance(ranges.p_invert):
+            inside = (image > 0.03).float()
+            image = (1 - image) * inside
+        image = image.clamp(0, 1.3) ** math.exp(uniform(-0.6, 0.6))
+        if chance(ranges.p_bias):
+            field = _smooth_field(1, 4, (rows, columns), rng)
+            image = image * torch.exp(field * uniform(0.1, 0.5))
+        if chance(ranges.p_band):
+            edge = uniform(0.0, 0.5) * columns
+            ramp = torch.sigmoid((torch.arange(columns) - edge) / uniform(2, 8))
+            image = image * (ramp * (1 - (floor := uniform(0, 0.5))) + floor)
+        if chance(ranges.p_blur):
+            image = _blur(image, uniform(0.0, 1.3), uniform(0.0, 1.3))
+        if chance(0.25):
+            factor = (uniform(0.42, 1.0), uniform(0.42, 1.0))
+            small = (max(8, round(rows * factor[0])), max(8, round(columns * factor[1])))
+            image = F.interpolate(image, size=small, mode="bilinear", antialias=True)
+            image = F.interpolate(image, size=(rows, columns), mode="bilinear")
+        if chance(0.12):
+            shift = int(uniform(20, 120))
+            image = image + uniform(0.03, 0.15) * torch.roll(image, shift, dims=2)
+        if chance(ranges.p_noise):
+            noise = torch.randn(image.shape, generator=rng) * uniform(0.005, 0.09)
+            image = (image + noise).abs()
+        image = image / torch.quantile(image[:, :1, ::4, ::4], 0.995).clamp(min=1e-3)
+        image = image * uniform(0.75, 1.15)
+        out.append(image)
+    return torch.cat(out).clamp(0, 1.2)

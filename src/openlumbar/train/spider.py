@@ -1,0 +1,195 @@
+"""SPIDER subsets as training arrays (van der Graaf et al. 2024, CC BY 4.0).
+
+Arrays are laid out as the sagittal network sees them: ``[slice, row, column]`` with
+rows from superior to inferior and columns from anterior to posterior.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.draw import polygon2mask
+
+from openlumbar.train.losses import IGNORE
+
+#: Network classes of the default sagittal model, in order.
+BACKGROUND, BODY, POSTERIOR, DISC, CANAL, S1, S2, SACRUM = range(8)
+
+_SPACE_VERTEBRA, _SPACE_DISC, _SPACE_CANAL = 1, 2, 3
+
+
+@dataclass(frozen=True)
+class TrainingVolume:
+    """One sagittal series ready for sampling.
+
+    Attributes
+    ----------
+    name
+        File stem.
+    patient
+        Patient identifier: the unit of every split.
+    image
+        ``uint8[slice, row, column]``.
+    label
+        ``uint8[slice, row, column]`` of network classes, :data:`IGNORE` if unknown.
+    spacing_mm
+        Slice, row and column spacing.
+    """
+
+    name: str
+    patient: str
+    image: NDArray[np.uint8]
+    label: NDArray[np.uint8]
+    spacing_mm: tuple[float, float, float]
+
+
+def read_sagittal_array(path: Path) -> tuple[NDArray, tuple[float, float, float]]:
+    """Read a NIfTI as ``[left-right, superior→inferior, anterior→posterior]``."""
+    image = nibabel.as_closest_canonical(nibabel.load(path))  # R, A, S
+    array = np.asanyarray(image.dataobj)[:, ::-1, ::-1].transpose(0, 2, 1)
+    right, anterior, superior = (float(z) for z in image.header.get_zooms()[:3])
+    return np.ascontiguousarray(array), (right, superior, anterior)
+
+
+def anterior_canal_border(canal: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Column of the canal's anterior border for each slice and row.
+
+    Slices and rows without canal take the border of the nearest slice that has one,
+    and beyond the canal's ends its last columns go on straight.
+
+    Parameters
+    ----------
+    canal
+        ``[slice, row, column]``, columns from anterior to posterior.
+
+    Returns
+    -------
+    ndarray
+        ``[slice, row]``, in columns; NaN where the volume has no canal at all.
+    """
+    found = canal.any(2)
+    border = np.where(found, canal.argmax(2), np.nan).astype(float)
+    if not found.any():
+        return border
+    nearest = ndimage.distance_transform_edt(
+        ~found, sampling=(1.0, 1e6), return_distances=False, return_indices=True
+    )
+    rows = np.flatnonzero(found.any(0))
+    for row in rows:
+        sources = nearest[0][:, row]
+        border[:, row] = border[sources, row]
+    first, last = rows[0], rows[-1]
+    reach = min(24, len(rows) - 1)
+    for index in range(len(border)):
+        line = border[index]
+        line[first : last + 1] = np.interp(np.arange(first, last + 1), rows, line[rows])
+        line[:] = np.where(np.isnan(line), 0, line)
+        line[first : last + 1] = ndimage.gaussian_filter1d(
+            ndimage.median_filter(line[first : last + 1], 9, mode="nearest"), 2, mode="nearest"
+        )
+        up = (line[first] - line[first + reach]) / max(reach, 1)
+        down = (line[last] - line[last - reach]) / max(reach, 1)
+        line[:first] = line[first] + up * np.arange(first, 0, -1)
+        line[last + 1 :] = line[last] + down * np.arange(1, len(line) - last)
+    return border
+
+
+def split_body(vertebra: NDArray[np.bool_], canal: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The part of the vertebrae in front of the canal's anterior border."""
+    border = anterior_canal_border(canal)
+    columns = np.arange(vertebra.shape[2])
+    body = vertebra & (columns < border[:, :, None])
+    return ndimage.binary_opening(body, np.ones((1, 3, 3))) & body
+
+
+def sacrum_labels(shape: tuple[int, int, int], outline: dict) -> NDArray[np.uint8]:
+    """Classes of a sacrum outlined on one slice and carried sideways.
+
+    ``outline`` holds ``S1``, ``S2`` and ``rest`` as lists of (row, column) on the
+    middle slice, and ``shift``: columns and rows a slice by which it is displaced.
+    """
+    label = np.zeros(shape, np.uint8)
+    for name, code in (("rest", SACRUM), ("S2", S2), ("S1", S1)):
+        if outline.get(name):
+            mask = polygon2mask(shape[1:], np.asarray(outline[name], float))
+            label[:, mask] = code
+    return label
+
+
+def read_spider_space(
+    path: Path, outlines: dict[str, dict], *, known_sacrum_mm: float = 11.0
+) -> TrainingVolume:
+    """One volume with bodies told from posterior elements and the sacrum added.
+
+    Pixels nobody annotated (above the uppermost labelled vertebra, around and below
+    the sacrum) are :data:`IGNORE`.
+    """
+    image, spacing = read_sagittal_array(path)
+    mask, _ = read_sagittal_array(Path(str(path).replace(".nii.gz", "_dseg.nii.gz")))
+    patient = str(int(path.name[4:7]))
+    vertebra, disc, canal = (mask == c for c in (_SPACE_VERTEBRA, _SPACE_DISC, _SPACE_CANAL))
+    body = split_body(vertebra, canal)
+    label = np.zeros(mask.shape, np.uint8)
+    label[vertebra] = POSTERIOR
+    label[body] = BODY
+    label[disc] = DISC
+    label[canal] = CANAL
+    background = label == BACKGROUND
+    rows = np.flatnonzero((body | disc).any((0, 2)))
+    unknown = np.zeros_like(background)
+    unknown[:, : rows[0] + 2] = True
+    # Anything below the lowest disc or body of this slice stack may be sacrum.
+    unknown[:, rows[-1] - 8 :] = True
+    label[background & unknown] = IGNORE
+    outline = outlines.get(patient)
+    if outline:
+        _add_sacrum(label, outline, spacing, known_sacrum_mm)
+    else:
+        _forget_sacrum(label, disc, body, background)
+    return TrainingVolume(path.name.removesuffix(".nii.gz"), patient, image, label, spacing)
+
+
+def _forget_sacrum(label, disc, body, background) -> None:
+    lowest = np.argwhere(disc | body)
+    bottom = lowest[lowest[:, 1] > np.percentile(lowest[:, 1], 97)]
+    row, column = np.percentile(bottom[:, 1], 5), np.percentile(bottom[:, 2], 5)
+    region = np.zeros_like(background)
+    region[:, int(row) - 40 :, max(0, int(column) - 20) :] = True
+    label[background & region] = IGNORE
+
+
+def _add_sacrum(label, outline, spacing, known_mm: float) -> None:
+    sacrum = sacrum_labels(label.shape, outline)
+    middle = outline["slice"]
+    distance = np.abs(np.arange(len(label)) - middle) * spacing[0]
+    free = (label == BACKGROUND) | (label == IGNORE)
+    label[free & (sacrum > 0)] = sacrum[free & (sacrum > 0)]
+    present = sacrum[middle] > 0
+    near = ndimage.binary_dilation(present, iterations=round(30 / spacing[1]))
+    rows, columns = np.nonzero(present)
+    # In front of the sacrum the background is certain; behind it lies unlabelled bone.
+    behind = np.zeros_like(near)
+    for row in range(near.shape[0]):
+        inside = np.flatnonzero(present[row])
+        if len(inside):
+            behind[row, inside[-1] + 1 :] = True
+    below = np.zeros_like(near)
+    below[rows.max() - 2 :] = True
+    doubt = (near & behind) | (near & below)
+    front = near & ~behind & ~below
+    for index in range(len(label)):
+        plane = label[index]
+        empty = (plane == BACKGROUND) | (plane == IGNORE)
+        plane[empty & doubt] = IGNORE
+        plane[empty & front] = BACKGROUND if distance[index] < known_mm else IGNORE
+
+
+def read_outlines(path: Path) -> dict[str, dict]:
+    """Read the committed sacrum outlines: patient → outline."""
+    return json.loads(Path(path).read_text()) if Path(path).exists() else {}
