@@ -172,22 +172,23 @@ def _add_sacrum(label, outline, spacing, known_mm: float) -> None:
     label[free & (sacrum > 0)] = sacrum[free & (sacrum > 0)]
     present = sacrum[middle] > 0
     near = ndimage.binary_dilation(present, iterations=round(30 / spacing[1]))
-    rows, columns = np.nonzero(present)
-    # In front of the sacrum the background is certain; behind it lies unlabelled bone.
+    rows = np.flatnonzero(present.any(1))
+    # Behind and below the outlined sacrum lies bone that nobody outlined; elsewhere
+    # what is not sacrum is known to be background.
     behind = np.zeros_like(near)
     for row in range(near.shape[0]):
         inside = np.flatnonzero(present[row])
         if len(inside):
             behind[row, inside[-1] + 1 :] = True
-    below = np.zeros_like(near)
-    below[rows.max() - 2 :] = True
-    doubt = (near & behind) | (near & below)
-    front = near & ~behind & ~below
-    for index in range(len(label)):
-        plane = label[index]
+    below = np.arange(near.shape[0])[:, None] >= rows.max() - 2
+    doubt = near & (behind | below)
+    top = rows.min() - round(15 / spacing[1])
+    lower = np.arange(near.shape[0])[:, None] >= top
+    for plane, away_mm in zip(label, distance, strict=True):
         empty = (plane == BACKGROUND) | (plane == IGNORE)
-        plane[empty & doubt] = IGNORE
-        plane[empty & front] = BACKGROUND if distance[index] < known_mm else IGNORE
+        sure = empty & lower & ~doubt & ((away_mm < known_mm) | ~near)
+        plane[empty & lower] = IGNORE
+        plane[sure] = BACKGROUND
 
 
 def read_outlines(path: Path) -> dict[str, dict]:
