@@ -1,0 +1,63 @@
+"""The grid as the level finder walks it: slices sideways, rows downward, columns backward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openlumbar.core.volume import Volume
+
+#: Directions in LPS that the canonical axes run along: left, inferior, posterior.
+_CANONICAL = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """How to turn a volume so that it reads ``[right→left, superior→inferior, anterior→posterior]``.
+
+    Attributes
+    ----------
+    order
+        Axis of the volume's array that becomes axis 0, 1, 2.
+    flip
+        Whether that axis is then reversed.
+    spacing_mm
+        Spacing of the canonical axes.
+    """
+
+    order: tuple[int, int, int]
+    flip: tuple[bool, bool, bool]
+    spacing_mm: tuple[float, float, float]
+
+    def canonical(self, array: NDArray) -> NDArray:
+        """A view of the array in canonical order."""
+        return self._turn(array.transpose(self.order))
+
+    def original(self, array: NDArray) -> NDArray:
+        """The canonical array back in the volume's own order (contiguous)."""
+        return np.ascontiguousarray(self._turn(array).transpose(np.argsort(self.order)))
+
+    def to_original(self, index: NDArray, shape: tuple[int, int, int]) -> NDArray[np.float64]:
+        """Map ``[..., 3]`` canonical indices to (k, j, i) of a volume of ``shape``."""
+        index = np.asarray(index, float)
+        result = np.empty_like(index)
+        for axis, (source, flipped) in enumerate(zip(self.order, self.flip, strict=True)):
+            value = index[..., axis]
+            result[..., source] = shape[source] - 1 - value if flipped else value
+        return result
+
+    def _turn(self, array: NDArray) -> NDArray:
+        return array[tuple(slice(None, None, -1 if f else 1) for f in self.flip)]
+
+
+def frame_of(volume: Volume) -> Frame:
+    """The frame of a volume: each grid axis goes to the anatomical axis it lies nearest to."""
+    steps = volume.affine[:3, 2::-1]  # columns: k, j, i
+    cosines = _CANONICAL @ (steps / np.linalg.norm(steps, axis=0))
+    orders = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+    order = max(orders, key=lambda o: sum(abs(cosines[axis, o[axis]]) for axis in range(3)))
+    flip = [bool(cosines[axis, order[axis]] < 0) for axis in range(3)]
+    spacing = [volume.spacing_mm[axis] for axis in order]
+    return Frame(order, (flip[0], flip[1], flip[2]), (spacing[0], spacing[1], spacing[2]))
