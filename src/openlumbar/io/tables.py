@@ -1,0 +1,67 @@
+"""The CSV tables of an output folder."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from openlumbar.core import flags
+from openlumbar.core.levels import LevelRow
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One column: the name in the file, the attribute, and digits after the point."""
+
+    name: str
+    attribute: str
+    digits: int | None = None
+
+
+_LEVEL_COLUMNS: tuple[_Column, ...] = (
+    _Column("series", "series"),
+    _Column("block", "block"),
+    _Column("slice", "slice"),
+    _Column("instance", "instance"),
+    _Column("structure", "structure"),
+    _Column("label", "label"),
+    _Column("level", "level"),
+    _Column("disc_level", "disc_level"),
+    _Column("level_confidence", "level_confidence", 3),
+    _Column("x_mm", "x_mm", 2),
+    _Column("y_mm", "y_mm", 2),
+    _Column("z_mm", "z_mm", 2),
+    _Column("source", "source"),
+    _Column("flag", "flags"),
+)
+
+#: Header of ``levels.csv`` (design.md, section 3).
+LEVEL_HEADER: tuple[str, ...] = tuple(column.name for column in _LEVEL_COLUMNS)
+
+
+def _cell(row: LevelRow, column: _Column) -> str:
+    value = getattr(row, column.attribute)
+    if column.attribute == "flags":
+        return flags.join(value)
+    if column.attribute == "block":  # from 1, as in the names of the blocks' files
+        return str(value + 1)
+    return str(value) if column.digits is None else f"{value:.{column.digits}f}"
+
+
+def write_levels_csv(rows: Iterable[LevelRow], path: Path) -> None:
+    """Write ``levels.csv``: UTF-8, comma, a header, a row for each vertebra and disc.
+
+    Blocks count from 1, as in the names of their files; slices count from 0.
+    Coordinates are LPS millimetres with two digits; confidences have three.
+
+    Raises
+    ------
+    KeyError
+        A flag is not in the vocabulary of :mod:`openlumbar.core.flags`.
+    """
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(LEVEL_HEADER)
+        writer.writerows([_cell(row, column) for column in _LEVEL_COLUMNS] for row in rows)
