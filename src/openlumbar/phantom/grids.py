@@ -1,0 +1,109 @@
+"""Where a technician would put the slices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openlumbar.core.volume import Volume
+from openlumbar.phantom.geometry import PlacedDisc, Spine
+from openlumbar.phantom.scene import disc_frame
+
+
+@dataclass(frozen=True)
+class SagittalFrame:
+    """A stack of sagittal slices about L3.
+
+    Attributes
+    ----------
+    shift_mm
+        Of the stack's centre, LPS, from its usual place.
+    turn_deg
+        Rotation of the stack about the head-foot axis.
+    """
+
+    pixel_mm: float = 0.9
+    slice_mm: float = 4.4
+    slices: int = 15
+    height_mm: float = 300.0
+    width_mm: float = 300.0
+    shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    turn_deg: float = 0.0
+
+
+@dataclass(frozen=True)
+class AxialFrame:
+    """Blocks of axial slices, one a disc and parallel to it."""
+
+    pixel_mm: float = 0.7
+    slice_mm: float = 4.4
+    slices: int = 4
+    width_mm: float = 200.0
+    blocks: int = 5
+
+
+def _grid(
+    centre: NDArray[np.float64],
+    axes: NDArray[np.float64],
+    spacing: tuple[float, float, float],
+    shape: tuple[int, int, int],
+) -> Volume:
+    """A grid about its centre; ``axes`` holds the i, j and k directions as columns."""
+    affine = np.eye(4)
+    affine[:3, :3] = axes * np.array(spacing[::-1])
+    last = np.array(shape[::-1]) - 1
+    affine[:3, 3] = centre - affine[:3, :3] @ (last / 2)
+    return Volume(np.broadcast_to(np.uint8(0), shape), affine)
+
+
+def sagittal_grid(spine: Spine, frame: SagittalFrame) -> Volume:
+    """Slices from the patient's left to the right, rows downward, columns backward.
+
+    Returns
+    -------
+    Volume
+        Only its geometry means something.
+    """
+    third = spine.vertebra("L3").centre
+    # The spine lies behind the middle of the picture, L3 a little above it.
+    centre = third + np.array([0.0, -0.5 * frame.width_mm + 130.0 * frame.width_mm / 300, -12.0])
+    turn = np.radians(frame.turn_deg)
+    cos, sin = np.cos(turn), np.sin(turn)
+    axes = np.array([[-sin, 0.0, -cos], [cos, 0.0, -sin], [0.0, -1.0, 0.0]])
+    rows = max(round(frame.height_mm / frame.pixel_mm), 8)
+    columns = max(round(frame.width_mm / frame.pixel_mm), 8)
+    return _grid(
+        centre + np.array(frame.shift_mm),
+        axes,
+        (frame.slice_mm, frame.pixel_mm, frame.pixel_mm),
+        (frame.slices, rows, columns),
+    )
+
+
+def _block(disc: PlacedDisc, frame: AxialFrame) -> Volume:
+    """Slices parallel to a disc, tilted in the sagittal plane only."""
+    place = disc_frame(disc)
+    backward = place.rotation[:, 1] * np.array([0.0, 1.0, 1.0])
+    backward /= np.linalg.norm(backward)
+    left = np.array([1.0, 0.0, 0.0])
+    axes = np.stack([left, backward, np.cross(left, backward)], axis=1)
+    size = max(round(frame.width_mm / frame.pixel_mm), 8)
+    return _grid(
+        place.centre + 0.12 * frame.width_mm * backward,
+        axes,
+        (frame.slice_mm, frame.pixel_mm, frame.pixel_mm),
+        (frame.slices, size, size),
+    )
+
+
+def axial_blocks(spine: Spine, frame: AxialFrame) -> tuple[Volume, ...]:
+    """One grid for each of the lowest discs above the sacrum, from the head downward.
+
+    Columns run to the patient's left, rows backward, slices upward.
+    """
+    names = [disc.spec.name for disc in spine.discs]
+    last = next(n for n, name in enumerate(names) if name.endswith("-S1"))
+    chosen = spine.discs[max(last + 1 - frame.blocks, 0) : last + 1]
+    return tuple(_block(disc, frame) for disc in chosen)

@@ -1,0 +1,521 @@
+"""The whole phantom as something that can be asked, at any point, what is there.
+
+A plane of points is painted back to front: the body's outline, soft tissue, arches, the
+dural sac, discs, bodies. Each vertebra is evaluated only where the plane comes near it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openlumbar.core import anatomy as codes
+from openlumbar.core.masks import Tissue as Region
+from openlumbar.core.volume import Volume
+from openlumbar.phantom import shapes
+from openlumbar.phantom.anatomy import ENDPLATE_GAP_MM, Anatomy
+from openlumbar.phantom.geometry import PlacedDisc, PlacedVertebra, Spine, place
+from openlumbar.phantom.texture import Texture
+from openlumbar.phantom.tissue import Tissue
+
+Floats = NDArray[np.floating]
+Mask = NDArray[np.bool_]
+Window = tuple[slice, slice]
+
+_SACRAL_REGION = {"S1": Region.S1, "S2": Region.S2}
+
+
+class Canvas:
+    """One plane of points and what has been painted there.
+
+    Parameters
+    ----------
+    origin, across, down
+        LPS of pixel (0, 0), and the steps along a row and along a column, mm.
+    shape
+        Rows and columns.
+
+    Attributes
+    ----------
+    tissue, other, mix
+        A point is ``1 - mix`` parts of ``tissue`` and ``mix`` parts of ``other``.
+    code
+        Codes of :mod:`openlumbar.core.anatomy`.
+    region
+        Classes of :class:`openlumbar.core.masks.Tissue`.
+    """
+
+    def __init__(
+        self,
+        origin: NDArray[np.float64],
+        across: NDArray[np.float64],
+        down: NDArray[np.float64],
+        shape: tuple[int, int],
+    ) -> None:
+        rows = np.arange(shape[0], dtype=np.float32)[:, None]
+        columns = np.arange(shape[1], dtype=np.float32)[None, :]
+        self._frame = (origin, across, down)
+        self.x, self.y, self.z = (
+            np.float32(origin[axis])
+            + np.float32(across[axis]) * columns
+            + np.float32(down[axis]) * rows
+            for axis in range(3)
+        )
+        self.tissue = np.zeros(shape, np.uint8)
+        self.other = np.zeros(shape, np.uint8)
+        self.mix = np.zeros(shape, np.float32)
+        self.code = np.zeros(shape, np.uint8)
+        self.region = np.zeros(shape, np.uint8)
+
+    def near(self, centre: NDArray[np.float64], radius: float) -> Window | None:
+        """The part of the plane inside a ball, if any."""
+        origin, across, down = self._frame
+        step_i, step_j = np.linalg.norm(across), np.linalg.norm(down)
+        offset = centre - origin
+        normal = np.cross(across, down) / (step_i * step_j)
+        reach = radius**2 - float(offset @ normal) ** 2
+        if reach <= 0:
+            return None
+        reach = np.sqrt(reach)
+        i, j = offset @ across / step_i**2, offset @ down / step_j**2
+        window = []
+        for middle, step, size in (
+            (j, step_j, self.code.shape[0]),
+            (i, step_i, self.code.shape[1]),
+        ):
+            low, high = int(middle - reach / step), int(middle + reach / step) + 2
+            if high <= 0 or low >= size:
+                return None
+            window.append(slice(max(low, 0), min(high, size)))
+        return window[0], window[1]
+
+    def local(self, window: Window, placed: PlacedVertebra) -> tuple[Floats, Floats, Floats]:
+        """Coordinates of a part of the plane in a vertebra's frame."""
+        points = [
+            axis[window] - np.float32(middle)
+            for axis, middle in zip((self.x, self.y, self.z), placed.centre, strict=True)
+        ]
+        turn = placed.rotation.astype(np.float32)
+        x, y, z = (
+            points[0] * turn[0, n] + points[1] * turn[1, n] + points[2] * turn[2, n]
+            for n in range(3)
+        )
+        return x, y, z
+
+    def put(
+        self,
+        mask: Mask,
+        tissue: Tissue,
+        mixed: tuple[Tissue, Floats | float] | None = None,
+        window: Window = (slice(None), slice(None)),
+        label: tuple[int, int] = (0, 0),
+    ) -> None:
+        """Paint where ``mask`` holds.
+
+        Parameters
+        ----------
+        mixed
+            A second tissue and its part, 0 … 1.
+        label
+            Code and region.
+        """
+        self.tissue[window][mask] = tissue
+        self.code[window][mask] = label[0]
+        self.region[window][mask] = label[1]
+        if mixed is None:
+            self.mix[window][mask] = 0
+            return
+        second, part = mixed
+        self.other[window][mask] = second
+        self.mix[window][mask] = part[mask] if isinstance(part, np.ndarray) else part
+
+
+@dataclass(frozen=True, eq=False)
+class GridSample:
+    """What the phantom is on a grid, before any image is made of it.
+
+    Attributes
+    ----------
+    tissue, other, mix
+        ``[k, n, j, i]``: ``n`` planes through the thickness of slice ``k``;
+        ``mix`` in 255ths.
+    codes, regions
+        ``uint8[k, j, i]`` in the middle of each slice.
+    """
+
+    grid: Volume
+    tissue: NDArray[np.uint8]
+    other: NDArray[np.uint8]
+    mix: NDArray[np.uint8]
+    codes: NDArray[np.uint8]
+    regions: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class _Build:
+    """Size of the person about the spine, mm."""
+
+    half_width: float
+    front_y: float
+    front_fat: float
+    liver_z: float
+
+
+class Scene:
+    """A placed anatomy with its soft tissue.
+
+    Parameters
+    ----------
+    anatomy
+        What to build.
+    rng
+        Source of chance for textures, bowel and rootlets.
+    """
+
+    def __init__(self, anatomy: Anatomy, rng: np.random.Generator) -> None:
+        self.spine: Spine = place(anatomy)
+        self._texture = Texture(rng)
+        index = anatomy.mass_kg / anatomy.height_m**2
+        middle = float(self.spine.vertebra("L3").centre[1])
+        self._build = _Build(
+            half_width=150 + 3.5 * (index - 25),
+            front_y=middle - 95 - 5.0 * (index - 22) - rng.uniform(0, 15),
+            front_fat=anatomy.subcutaneous_mm * rng.uniform(0.6, 1.2),
+            liver_z=float(self.spine.vertebra("L1").centre[2] + rng.uniform(-15, 45)),
+        )
+        # Side, depth and end of each rootlet within the sac, relative to its half axes.
+        count = 18
+        self._rootlets = np.stack(
+            [
+                rng.uniform(-0.85, 0.85, count),
+                rng.uniform(0.15, 0.85, count),
+                rng.uniform(-60, self.spine.conus_z, count),
+                rng.uniform(0, 6.3, count),
+            ],
+            axis=1,
+        )
+
+    # -- soft tissue ---------------------------------------------------------------
+
+    def _outline(self, canvas: Canvas, row: NDArray, dx: Floats) -> Mask:
+        """Skin and subcutaneous fat; returns what lies inside them."""
+        build, profile = self._build, self.spine.profile
+        furrow = 4 * np.exp(-((dx / 14) ** 2))
+        back = profile.skin_y[row] - 0.0013 * dx * dx - furrow - canvas.y
+        front = canvas.y - build.front_y - 0.0028 * dx * dx
+        side = build.half_width - np.abs(dx)
+        depth = np.minimum(np.minimum(back, front), side)
+        speckle = self._texture.at(canvas.x, canvas.y, canvas.z, (1.2, 0.9, 4.0))
+        canvas.put(depth > 0, Tissue.SKIN)
+        septa = np.clip((speckle - 0.93) * 6, 0, 0.35)
+        canvas.put(depth > 1.8, Tissue.FAT, (Tissue.LIGAMENT, septa))
+        inner = profile.fascia_y[row] - 0.0022 * dx * dx - canvas.y
+        inside = np.minimum(np.minimum(inner, front - build.front_fat), side - build.front_fat)
+        return inside > 0
+
+    def _abdomen(self, canvas: Canvas, inside: Mask, ahead: Floats) -> None:
+        """Bowel, liver and fat in front of the spine."""
+        where = self._texture
+        coarse = where.smooth(canvas.x, canvas.y, canvas.z, (7.0, 6.0, 6.0), 1)
+        fine = where.at(canvas.x, canvas.y, canvas.z, (1.5, 1.5, 1.5), 2)
+        cavity = inside & (ahead > 16)
+        loops = cavity & (coarse > 0.55)
+        canvas.put(loops, Tissue.BOWEL, (Tissue.FAT, 0.35 * fine))
+        content = cavity & (coarse > 0.75)
+        canvas.put(content, Tissue.FLUID, (Tissue.BOWEL, np.clip(0.4 + fine, 0, 1)))
+        canvas.put(cavity & (coarse > 0.9), Tissue.AIR, (Tissue.FLUID, 0.08))
+        lobe = canvas.z - self._build.liver_z + 0.25 * canvas.x + 30 * (coarse - 0.5)
+        liver = cavity & (ahead > 24) & (lobe > 0)
+        canvas.put(liver, Tissue.ORGAN, (Tissue.VEIN, np.clip((fine - 0.85) * 4, 0, 0.5)))
+
+    def _back_muscles(self, canvas: Canvas, inside: Mask, dx: Floats, dy: Floats) -> None:
+        fat = self.spine.anatomy.muscle_fat
+        streaks = self._texture.at(canvas.x, canvas.y, canvas.z, (0.9, 0.9, 5.0), 3)
+        clouds = self._texture.smooth(canvas.x, canvas.y, canvas.z, (3.0, 3.0, 9.0), 4)
+        low = np.clip((30 - canvas.z) / 120, 0, 1)
+        wide = np.abs(dx)
+        infiltrated = fat * (0.6 + 1.2 * low)
+        part = np.clip((streaks + 0.5 * clouds - 1.1 + infiltrated) * 2.2, 0.02, 0.95)
+        behind = inside & (dy > 4)
+        canvas.put(behind, Tissue.FAT, (Tissue.MUSCLE, np.clip(1.25 - streaks - fat, 0, 1)))
+        spinae = ((wide - 38) / 31) ** 2 + ((dy - 24) / (22 - 6 * low)) ** 2
+        canvas.put(inside & (spinae < 1), Tissue.MUSCLE, (Tissue.FAT, part))
+        multifidus = ((wide - 14 - 5 * low) / (12.5 + 5 * low)) ** 2 + ((dy - 27) / 17) ** 2
+        deep = np.clip(part + 0.25 * low * (clouds - 0.2), 0.02, 0.95)
+        canvas.put(inside & (multifidus < 1), Tissue.MUSCLE, (Tissue.FAT, deep))
+
+    def _side_muscles(self, canvas: Canvas, inside: Mask, dx: Floats, dy: Floats) -> None:
+        first = float(self.spine.vertebra("L1").centre[2])
+        wide = np.abs(dx)
+        down = np.clip((first - canvas.z) / first, 0, 1.25)
+        radius = 4 + 15 * down
+        streaks = self._texture.at(canvas.x, canvas.y, canvas.z, (1.0, 1.0, 6.0), 5)
+        part = np.clip((streaks - 0.9) * 3, 0.02, 0.6)
+        psoas = ((wide - 26 - 0.75 * radius) / radius) ** 2
+        psoas = psoas + ((dy + 17 + 8 * down**3) / (1.25 * radius)) ** 2
+        quadratus = ((wide - 62) / 22) ** 2 + ((dy + 2 - 0.1 * (wide - 62)) / 8) ** 2
+        belly = inside & (canvas.z < first + 20)
+        canvas.put(belly & (psoas < 1), Tissue.MUSCLE, (Tissue.FAT, part))
+        canvas.put(belly & (canvas.z > 15) & (quadratus < 1), Tissue.MUSCLE, (Tissue.FAT, part))
+        flank = inside & (wide > self._build.half_width - self._build.front_fat - 14)
+        canvas.put(flank, Tissue.MUSCLE, (Tissue.FAT, part))
+
+    def _ilium(self, canvas: Canvas, inside: Mask, dx: Floats) -> None:
+        """The iliac wings beside the sacrum; they carry no code."""
+        wide = np.abs(dx)
+        bent = canvas.y - 34 + 0.75 * (wide - 62) + 0.12 * canvas.z
+        plate = np.maximum(np.abs(bent) - 7, np.maximum(56 - wide, wide - 112))
+        plate = np.maximum(plate, canvas.z - 22 + 0.004 * (wide - 90) ** 2)
+        yellow = self.spine.vertebrae[-5].spec.yellow
+        canvas.put(inside & (plate < 1.2), Tissue.CORTEX)
+        canvas.put(inside & (plate < 0), Tissue.RED_MARROW, (Tissue.YELLOW_MARROW, yellow))
+
+    def _vessels(self, canvas: Canvas, dx: Floats, ahead: Floats) -> None:
+        """The aorta on the patient's left and the inferior vena cava on the right."""
+        below = np.maximum(self.spine.bifurcation_z - canvas.z, 0)
+        fork = np.minimum(0.55 * below, 45)
+        width = np.where(below > 0, np.float32(6.0), np.float32(8.5))
+        for centre, lumen, side in ((9.0, Tissue.VESSEL, 1), (-14.0, Tissue.VEIN, -1)):
+            depth = ahead - (11.0 if side > 0 else 9.0)
+            right = (
+                np.minimum((dx - centre - fork) ** 2, (dx - centre + 0.8 * fork) ** 2)
+                + depth * depth
+            )
+            canvas.put(right < (width + 1.3) ** 2, Tissue.LIGAMENT)
+            part = (Tissue.VESSEL, 0.75)
+            canvas.put(right < width**2, lumen, part if lumen is Tissue.VEIN else None)
+
+    def _midline(self, canvas: Canvas, row: NDArray, dx: Floats, dy: Floats) -> None:
+        """Foraminal and epidural fat, flaval, interspinous and supraspinous ligaments."""
+        profile = self.spine.profile
+        wide, where = np.abs(dx), self._texture
+        grain = where.at(canvas.x, canvas.y, canvas.z, (1.2, 1.0, 2.2), 6)
+        fascia = profile.fascia_y[row] - canvas.y
+        between = (wide < 4.5) & (dy > 8) & (fascia > 0)
+        canvas.put(between, Tissue.LIGAMENT, (Tissue.FAT, np.clip(1.5 * grain - 0.35, 0, 1)))
+        supraspinous = (wide < 5) & (np.abs(fascia) < 1.6) & (canvas.z > -25)
+        canvas.put(supraspinous, Tissue.LIGAMENT)
+        foramen = (wide > 8) & (wide < 25) & (np.abs(dy + 1) < 11)
+        canvas.put(foramen, Tissue.FAT, (Tissue.VESSEL, np.clip(2.5 * grain - 1.7, 0, 0.8)))
+        half_width = profile.sac_half_width[row] + 3.0
+        ring = (dx / half_width) ** 2
+        flavum = ring + ((dy - 4.0) / 13.5) ** 2
+        canvas.put((flavum < 1) & (dy > 2), Tissue.LIGAMENT, (Tissue.MUSCLE, 0.45))
+        epidural = np.sqrt(ring) + np.maximum(dy, 0) / 14.5
+        canvas.put((epidural < 1) & (dy > -12), Tissue.FAT)
+
+    def _sac(self, canvas: Canvas, row: NDArray, dx: Floats, dy: Floats) -> None:
+        profile = self.spine.profile
+        depth = np.maximum(profile.sac_half_depth[row], 0.05)
+        width = np.maximum(profile.sac_half_width[row], 0.05)
+        inside = np.sqrt((dx / width) ** 2 + (dy / depth) ** 2)
+        exists = depth > 0.8
+        rim = (inside - 1) * np.minimum(width, depth)
+        canvas.put(exists & (rim > 0) & (rim < 0.9), Tissue.LIGAMENT, (Tissue.FAT, 0.3))
+        sac = exists & (inside < 1)
+        canvas.put(sac, Tissue.CSF, label=(codes.SPINAL_CANAL, Region.CANAL))
+        self._nerves(canvas, sac, (dx, dy), (width, depth))
+
+    def _nerves(
+        self, canvas: Canvas, sac: Mask, at: tuple[Floats, Floats], half: tuple[Floats, Floats]
+    ) -> None:
+        """The cord down to the conus, and the rootlets of the cauda equina below."""
+        x, y, z = at[0][sac], at[1][sac], canvas.z[sac]
+        width, depth = half[0][sac], half[1][sac]
+        tissue, mix = canvas.tissue[sac], canvas.mix[sac]
+        other = canvas.other[sac]
+        taper = np.clip((z - self.spine.conus_z) / 28, 0, 1) ** 0.6 + 1e-3
+        cord = (x / (4.6 * taper)) ** 2 + ((y - 0.6) / (3.7 * taper)) ** 2 < 1
+        for side, back, end, phase in self._rootlets:
+            spread = np.clip((self.spine.conus_z + 25 - z) / 40, 0.25, 1)
+            px = side * width * spread + 0.8 * np.sin(z / 23 + phase)
+            py = back * depth * spread + 0.6 * np.sin(z / 31 + 2 * phase)
+            near = ((x - px) ** 2 + (y - py) ** 2 < 0.6**2) & (z > end)
+            tissue[near] = Tissue.NERVE
+            mix[near] = 0.15
+            other[near] = Tissue.CSF
+        tissue[cord], mix[cord] = Tissue.CORD, 0
+        canvas.tissue[sac], canvas.mix[sac], canvas.other[sac] = tissue, mix, other
+
+    # -- bone and discs ------------------------------------------------------------
+
+    def _arch(self, canvas: Canvas, placed: PlacedVertebra) -> None:
+        spec = placed.spec
+        sacral = spec.name.startswith("S")
+        middle = shapes.arch_of(spec).centre_y + (0.0 if sacral else 12.0)
+        centre = placed.to_patient((0.0, middle, -0.25 * spec.height_mm))
+        window = canvas.near(centre, 62.0)
+        if window is None:
+            return
+        local = canvas.local(window, placed)
+        distance = (shapes.sacral_arch if sacral else shapes.posterior_elements)(spec, *local)
+        if sacral:
+            distance = np.minimum(distance, shapes.sacral_wing(spec, *local))
+        code = codes.SACRUM if sacral else codes.vertebra_code(spec.name)
+        label = (code, Region.SACRUM if sacral else Region.POSTERIOR)
+        grain = self._texture.at(*local, (0.7, 0.7, 0.9), 7)
+        yellow = np.clip(spec.yellow + 0.5 * (grain - 0.5), 0, 1)
+        canvas.put(distance < 0.6, Tissue.CORTEX, window=window)
+        canvas.put(distance < 0, Tissue.CORTEX, window=window, label=label)
+        canvas.put(
+            distance < -0.9, Tissue.RED_MARROW, (Tissue.YELLOW_MARROW, yellow), window, label
+        )
+
+    def _body(self, canvas: Canvas, placed: PlacedVertebra) -> None:
+        spec = placed.spec
+        radius = 0.5 * np.hypot(np.hypot(spec.width_mm, spec.depth_mm), spec.height_mm) + 3
+        window = canvas.near(placed.centre, float(radius))
+        if window is None:
+            return
+        x, y, z = canvas.local(window, placed)
+        shape = shapes.body(spec, x, y, z)
+        if spec.name in ("S3", "S4", "S5"):
+            label = (codes.SACRUM, Region.SACRUM)
+        else:
+            label = (codes.vertebra_code(spec.name), _SACRAL_REGION.get(spec.name, Region.BODY))
+        canvas.put(shape.whole < ENDPLATE_GAP_MM, Tissue.CORTEX, window=window)
+        marrow = shape.whole < 0
+        canvas.put(
+            marrow,
+            Tissue.RED_MARROW,
+            (Tissue.YELLOW_MARROW, self._yellow(spec, (x, y, z), shape)),
+            window,
+            label,
+        )
+        slit = (np.abs(z) < 1.7 + 0.05 * y) & (np.abs(x) < 7) & (y > 0.12 * spec.depth_mm)
+        if not spec.name.startswith("S"):
+            canvas.put(marrow & slit, Tissue.VEIN, (Tissue.YELLOW_MARROW, 0.35), window, label)
+
+    def _yellow(
+        self,
+        spec: shapes.VertebraSpec,
+        at: tuple[Floats, Floats, Floats],
+        shape: shapes.BodyDistance,
+    ) -> Floats:
+        """Fat part of the marrow at each point."""
+        seed = sum(map(ord, spec.name))
+        grain = self._texture.at(*at, (0.7, 0.7, 0.9), seed)
+        patch = self._texture.at(*at, (3.0, 3.0, 3.0), seed + 1)
+        yellow = spec.yellow + 0.45 * (grain - 0.5) + 0.3 * (patch - 0.5)
+        for change, plate in zip(spec.modic, (shape.top, shape.bottom), strict=True):
+            if change > 0:
+                yellow = yellow + change * np.clip(1.2 + (plate + 1.5 * patch) / 6, 0, 1)
+        if spec.haemangioma_mm > 0:
+            x, y, z = at
+            spot = (x - 3) ** 2 + (y + 3) ** 2 + (z - 2) ** 2 < spec.haemangioma_mm**2
+            yellow = np.where(spot, 0.8 + 0.4 * grain, yellow)
+        return np.clip(yellow, 0, 1).astype(np.float32)
+
+    def _disc(self, canvas: Canvas, placed: PlacedDisc) -> None:
+        frame = disc_frame(placed)
+        spec = frame.spec
+        window = canvas.near(frame.centre, 0.5 * float(np.hypot(spec.width_mm, spec.depth_mm)) + 8)
+        if window is None:
+            return
+        x, y, z = canvas.local(window, frame)
+        below, above = disc_gaps(placed, *(axis[window] for axis in (canvas.x, canvas.y, canvas.z)))
+        side, radial = shapes.wall((spec.width_mm, spec.depth_mm), x, y, 1.0)
+        inside = (below > 0) & (above > 0) & (side < placed.spec.bulge_mm)
+        # Keeps continued endplates from meeting again far from the disc.
+        inside &= np.abs(z) < 0.5 * placed.spec.height_mm + 8
+        level = below / np.maximum(below + above, 0.1) - 0.5
+        core = (radial / 0.78) ** 2 + (level / 0.46) ** 2
+        healthy = (1 - placed.spec.degeneration) ** 1.3
+        grain = self._texture.at(x, y, z, (1.5, 1.5, 0.8), 11)
+        cleft = 0.25 * np.exp(-((level / 0.09) ** 2)) * (radial < 0.6)
+        nucleus = np.clip(1.5 * (1.1 - core), 0, 1) * healthy * (0.85 + 0.3 * grain) - cleft
+        label = (codes.disc_code(placed.spec.name), Region.DISC)
+        canvas.put(
+            (below > -0.2) & (above > -0.2) & (side < placed.spec.bulge_mm + 0.9),
+            Tissue.LIGAMENT,
+            window=window,
+        )
+        canvas.put(inside, Tissue.ANNULUS, (Tissue.NUCLEUS, np.clip(nucleus, 0, 1)), window, label)
+
+    # -- all of it -----------------------------------------------------------------
+
+    def paint(self, canvas: Canvas) -> None:
+        """Paint all that the plane of a canvas cuts."""
+        profile = self.spine.profile
+        row = profile.rows(canvas.z)
+        dx = canvas.x - profile.sac_x[row]
+        dy = (canvas.y - profile.sac_y[row]) * profile.sac_cos[row]
+        ahead = (profile.front_y[row] - canvas.y) * profile.sac_cos[row]
+        inside = self._outline(canvas, row, dx)
+        self._abdomen(canvas, inside, ahead)
+        self._back_muscles(canvas, inside, dx, dy)
+        self._side_muscles(canvas, inside, dx, dy)
+        self._ilium(canvas, inside, dx)
+        self._vessels(canvas, dx, ahead)
+        self._midline(canvas, row, dx, dy)
+        for placed in self.spine.vertebrae:
+            self._arch(canvas, placed)
+        self._sac(canvas, row, dx, dy)
+        for disc in self.spine.discs:
+            self._disc(canvas, disc)
+        for placed in self.spine.vertebrae:
+            self._body(canvas, placed)
+
+    def sample(self, grid: Volume, thickness_mm: float, planes: int = 3) -> GridSample:
+        """Evaluate the phantom on a grid.
+
+        Parameters
+        ----------
+        grid
+            Only its shape and affine are used.
+        thickness_mm
+            Of the slices; may be less or more than their distance.
+        planes
+            Odd number of planes through a slice, for partial volume.
+        """
+        slices, rows, columns = grid.shape
+        shape = (slices, planes, rows, columns)
+        tissue, other = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+        mix = np.zeros(shape, np.uint8)
+        codes_, regions = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.uint8)
+        across, down, step = grid.affine[:3, 0], grid.affine[:3, 1], grid.affine[:3, 2]
+        through = step / np.linalg.norm(step) * thickness_mm
+        for k in range(slices):
+            for n in range(planes):
+                offset = through * ((n + 0.5) / planes - 0.5)
+                canvas = Canvas(
+                    grid.affine[:3, 3] + k * step + offset, across, down, (rows, columns)
+                )
+                self.paint(canvas)
+                tissue[k, n], other[k, n] = canvas.tissue, canvas.other
+                mix[k, n] = np.rint(canvas.mix * 255)
+                if n == planes // 2:
+                    codes_[k], regions[k] = canvas.code, canvas.region
+        return GridSample(grid, tissue, other, mix, codes_, regions)
+
+
+def disc_frame(disc: PlacedDisc) -> PlacedVertebra:
+    """A frame midway between the bodies; its spec's width and depth are the disc's."""
+    upper, lower = disc.upper, disc.lower
+    ends = (
+        upper.to_patient((0.0, 0.0, -upper.spec.height_mm / 2)),
+        lower.to_patient((0.0, 0.0, lower.spec.height_mm / 2)),
+    )
+    # Polar decomposition: the rotation nearest to the mean of the two.
+    u, _, vt = np.linalg.svd(upper.rotation + lower.rotation)
+    thinner = min(upper.spec, lower.spec, key=lambda spec: spec.width_mm)
+    return PlacedVertebra(thinner, (ends[0] + ends[1]) / 2, u @ vt)
+
+
+def disc_gaps(disc: PlacedDisc, x: Floats, y: Floats, z: Floats) -> tuple[Floats, Floats]:
+    """How far LPS points lie above the lower, and below the upper, face of a disc, mm."""
+    gaps = []
+    for placed, upper in ((disc.lower, False), (disc.upper, True)):
+        turn = placed.rotation.astype(np.float32)
+        points = [
+            axis - np.float32(middle) for axis, middle in zip((x, y, z), placed.centre, strict=True)
+        ]
+        local = [
+            points[0] * turn[0, n] + points[1] * turn[1, n] + points[2] * turn[2, n]
+            for n in range(3)
+        ]
+        shape = shapes.body(placed.spec, *local)
+        gaps.append((shape.bottom if upper else shape.top) - np.float32(ENDPLATE_GAP_MM))
+    return gaps[0], gaps[1]
