@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import numpy as np
+from numpy.typing import NDArray
+
 from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
 
@@ -23,6 +26,28 @@ class Weighting(StrEnum):
 
 
 @dataclass(frozen=True, eq=False)
+class SourceGrid:
+    """The grid of a NIfTI or MHA file, in the file's own order of axes.
+
+    A mask of the file is written on this grid, so that it has the shape and affine of
+    its image whatever order the axes have in memory.
+
+    Attributes
+    ----------
+    shape
+        As in the file: two to four (or more) numbers, those after the third all 1.
+    axes
+        The file's axis that became ``k``, ``j`` and ``i`` of the volume.
+    affine
+        ``4 x 4`` from the file's voxel indices, in the file's order, to LPS millimetres.
+    """
+
+    shape: tuple[int, ...]
+    axes: tuple[int, int, int]
+    affine: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
 class Block:
     """One regular grid of a series and where its slices came from.
 
@@ -31,11 +56,15 @@ class Block:
     volume
         Intensities, ``float32[k, j, i]`` or an integer type, in LPS.
     instances
-        One entry a slice ``k``: SOP Instance UID, ``UID#frame``, or a file name.
+        One entry a slice ``k``: SOP Instance UID, ``UID#frame`` (frames from 1, as in
+        DICOM's Referenced Frame Number), or a file name.
+    source_grid
+        The file's own order of axes, for NIfTI and MHA; None for DICOM.
     """
 
     volume: Volume
     instances: tuple[str, ...]
+    source_grid: SourceGrid | None = None
 
 
 @dataclass(frozen=True, eq=False)
