@@ -1,5 +1,19 @@
 """Parametric lumbar anatomy and an MR signal model: exams with exact truth."""
 
+from openlumbar.phantom.anatomy import Anatomy, AnatomyRanges, sample_anatomy
+from openlumbar.phantom.make import Phantom, PhantomOptions, make_phantom
 from openlumbar.phantom.training import TrainingCase, TrainingCaseOptions, sagittal_training_case
+from openlumbar.phantom.write import write_phantom
 
-__all__ = ["TrainingCase", "TrainingCaseOptions", "sagittal_training_case"]
+__all__ = [
+    "Anatomy",
+    "AnatomyRanges",
+    "Phantom",
+    "PhantomOptions",
+    "TrainingCase",
+    "TrainingCaseOptions",
+    "make_phantom",
+    "sagittal_training_case",
+    "sample_anatomy",
+    "write_phantom",
+]

@@ -209,7 +209,7 @@ class Scene:
         depth = np.minimum(np.minimum(back, front), side)
         speckle = self._texture.at(canvas.x, canvas.y, canvas.z, (1.2, 0.9, 4.0))
         canvas.put(depth > 0, Tissue.SKIN)
-        septa = np.clip((speckle - 0.93) * 6, 0, 0.35)
+        septa = np.clip((speckle - 0.955) * 8, 0, 0.3)
         canvas.put(depth > 1.8, Tissue.FAT, (Tissue.LIGAMENT, septa))
         inner = profile.fascia_y[row] - 0.0022 * dx * dx - canvas.y
         inside = np.minimum(np.minimum(inner, front - build.front_fat), side - build.front_fat)
@@ -220,7 +220,9 @@ class Scene:
         where = self._texture
         coarse = where.smooth(canvas.x, canvas.y, canvas.z, (7.0, 6.0, 6.0), 1)
         fine = where.at(canvas.x, canvas.y, canvas.z, (1.5, 1.5, 1.5), 2)
-        cavity = inside & (ahead > 16)
+        # Bowel lies beside the psoas as well as in front of the spine.
+        edge = 20 - 0.9 * np.maximum(np.abs(canvas.x) - 48, 0) + 8 * (coarse - 0.5)
+        cavity = inside & (ahead > np.maximum(edge, -25))
         loops = cavity & (coarse > 0.55)
         canvas.put(loops, Tissue.BOWEL, (Tissue.FAT, 0.35 * fine))
         content = cavity & (coarse > 0.75)
@@ -417,11 +419,9 @@ class Scene:
         x, y, z = canvas.local(window, frame)
         below, above = disc_gaps(placed, *(axis[window] for axis in (canvas.x, canvas.y, canvas.z)))
         side, radial = shapes.wall((spec.width_mm, spec.depth_mm), x, y, 1.0)
-        inside = (below > 0) & (above > 0) & (side < placed.spec.bulge_mm)
-        # Keeps continued endplates from meeting again far from the disc.
-        inside &= np.abs(z) < 0.5 * placed.spec.height_mm + 8
+        inside = disc_inside(placed, frame, (x, y, z), (below, above))
         level = below / np.maximum(below + above, 0.1) - 0.5
-        core = (radial / 0.78) ** 2 + (level / 0.46) ** 2
+        core = (radial / 0.88) ** 2 + (level / 0.46) ** 2
         healthy = (1 - placed.spec.degeneration) ** 1.3
         grain = self._texture.at(x, y, z, (1.5, 1.5, 0.8), 11)
         cleft = 0.25 * np.exp(-((level / 0.09) ** 2)) * (radial < 0.6)
@@ -519,3 +519,27 @@ def disc_gaps(disc: PlacedDisc, x: Floats, y: Floats, z: Floats) -> tuple[Floats
         shape = shapes.body(placed.spec, *local)
         gaps.append((shape.bottom if upper else shape.top) - np.float32(ENDPLATE_GAP_MM))
     return gaps[0], gaps[1]
+
+
+def disc_inside(
+    disc: PlacedDisc,
+    frame: PlacedVertebra,
+    local: tuple[Floats, Floats, Floats],
+    gaps: tuple[Floats, Floats],
+) -> Mask:
+    """Which points belong to a disc.
+
+    Parameters
+    ----------
+    frame
+        From :func:`disc_frame`.
+    local
+        The points in that frame.
+    gaps
+        From :func:`disc_gaps`.
+    """
+    x, y, z = local
+    side, _ = shapes.wall((frame.spec.width_mm, frame.spec.depth_mm), x, y, 1.0)
+    between = (gaps[0] > 0) & (gaps[1] > 0) & (side < disc.spec.bulge_mm)
+    # The endplates are continued outward; far off they may part again.
+    return between & (np.abs(z) < 0.5 * disc.spec.height_mm + 8)

@@ -47,7 +47,7 @@ def rounded_intersection(a: Array, b: Array, radius: float) -> Array:
 def outline(x: Array, y: Array, half_width: Array | float, half_depth: Array | float) -> Array:
     """Between an ellipse and a rectangle: 0 in the centre, 1 on the outline."""
     u, v = (x / half_width) ** 2, (y / half_depth) ** 2
-    return np.sqrt(np.sqrt(u * u + v * v + 1.1 * u * v)) + np.float32(1e-4)
+    return np.sqrt(np.sqrt(u * u + v * v + 1.5 * u * v)) + np.float32(1e-4)
 
 
 def wall(
@@ -226,4 +226,4 @@ def sacral_wing(spec: VertebraSpec, x: Array, y: Array, z: Array) -> Array:
     # The wing turns backward on its way out, along the sacroiliac joint.
     v = y - 1.0 - 0.22 * (np.abs(x) - inner)
     half = ((outer - inner) / 2, 0.3 * spec.depth_mm + 2.5, 0.58 * spec.height_mm)
-    return box(u, v, z + 0.06 * spec.height_mm, half, 2.0)
+    return box(u, v, z + 0.06 * spec.height_mm + 0.12 * (np.abs(x) - inner), half, 4.0)

@@ -1,0 +1,68 @@
+"""A phantom on disk: DICOM as from a scanner, and the truth beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from openlumbar.io.dicom_write import write_mr_series
+from openlumbar.io.labels import write_label_table
+from openlumbar.io.nifti import write_label_map
+from openlumbar.phantom.make import Phantom
+from openlumbar.phantom.truth import SeriesTruth
+
+SCHEMA_VERSION = 1
+
+
+def write_phantom(phantom: Phantom, folder: Path) -> None:
+    """Write the exam as DICOM and its truth.
+
+    ::
+
+        folder/dicom/<series>/IM-0001.dcm …
+        folder/truth/<series>[_block-1]_dseg.nii.gz + .json     codes of core/anatomy
+        folder/truth/<series>[_block-1]_desc-tissue_dseg.nii.gz classes of core.masks.Tissue
+        folder/truth/truth.json                                 levels and parameters
+
+    Parameters
+    ----------
+    folder
+        Made if absent; files of the same names are replaced.
+    """
+    truth = folder / "truth"
+    truth.mkdir(parents=True, exist_ok=True)
+    for series, acquisition in zip(phantom.exam.series, phantom.acquisitions, strict=True):
+        volumes = [block.volume for block in series.blocks]
+        write_mr_series(volumes, acquisition, phantom.study, folder / "dicom" / series.name)
+    for labels in phantom.truth.series:
+        _write_labels(labels, truth)
+    text = json.dumps(_record(phantom), indent=2, allow_nan=False)
+    (truth / "truth.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _write_labels(labels: SeriesTruth, folder: Path) -> None:
+    several = len(labels.codes) > 1
+    for number, (codes, regions) in enumerate(zip(labels.codes, labels.regions, strict=True), 1):
+        stem = f"{labels.series}_block-{number}" if several else labels.series
+        write_label_map(codes, folder / f"{stem}_dseg.nii.gz")
+        write_label_table(
+            codes.array, folder / f"{stem}_dseg.json", f"dicom/{labels.series}, block {number}"
+        )
+        write_label_map(regions, folder / f"{stem}_desc-tissue_dseg.nii.gz")
+
+
+def _record(phantom: Phantom) -> dict[str, object]:
+    """What ``truth.json`` holds; plain JSON types, LPS mm."""
+    truth = phantom.truth
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "seed": phantom.seed,
+        "subject": dataclasses.asdict(phantom.exam.subject),
+        "lordosis_deg": truth.lordosis_deg,
+        "sacral_slope_deg": truth.sacral_slope_deg,
+        "lumbar_count": phantom.anatomy.lumbar_count,
+        "transition": phantom.anatomy.transition,
+        "levels": [dataclasses.asdict(level) for level in truth.levels],
+        "anatomy": dataclasses.asdict(phantom.anatomy),
+    }
