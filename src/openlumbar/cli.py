@@ -1,0 +1,304 @@
+"""The command line: one thin function a command.
+
+Imports of our own stand inside the commands, so that ``openlumbar --help`` is fast.
+
+Exit codes: 0 done; 2 the input or an option is wrong; 3 done, but a stage failed;
+1 a bug; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts.validators import Number
+
+from openlumbar import __version__
+from openlumbar.core.errors import OpenLumbarError
+
+if TYPE_CHECKING:
+    from openlumbar.core.progress import Progress
+    from openlumbar.exam import ReadOptions
+    from openlumbar.io.analysis import Analysis
+    from openlumbar.pipeline import AnalyzeOptions
+
+DONE, BUG, WRONG_INPUT, STAGE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+NOTICE = "Research use only – not for diagnosis."
+
+app = App(
+    name="openlumbar",
+    help=f"A lumbar-spine MRI exam goes in; named anatomy comes out. {NOTICE}",
+    version=__version__,
+)
+logger = logging.getLogger(__name__)
+
+#: The values of core.exam.Weighting that can be given (a test holds the two together);
+#: written out, because importing them would load numpy for ``--help``.
+WeightingName = Literal["T1w", "T2w", "PDw", "STIR", "T2w-fs", "T1w-fs", "T2starw"]
+
+Inputs = Annotated[
+    list[Path], Parameter(help="DICOM folder, .zip or DICOMDIR, or NIfTI or MHA files.")
+]
+Out = Annotated[
+    Path,
+    Parameter(
+        name=["--out", "-o"],
+        help="Folder for what comes out: new, empty or a previous output, which is replaced.",
+    ),
+]
+_PERSON = Group("Facts of the person, where the files do not tell them")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ReadFlags:
+    """How an exam is read."""
+
+    weighting: Annotated[
+        WeightingName | None, Parameter(help="Weighting of the images, instead of what is found.")
+    ] = None
+    patient: Annotated[
+        str | None, Parameter(help="Patient ID, where the files are of several patients.")
+    ] = None
+    sex: Annotated[Literal["F", "M", "O"] | None, Parameter(group=_PERSON)] = None
+    age: Annotated[
+        float | None, Parameter(help="Years.", validator=Number(gte=0, lte=130), group=_PERSON)
+    ] = None
+    height_m: Annotated[
+        float | None, Parameter(help="Metres.", validator=Number(gt=0.3, lt=2.8), group=_PERSON)
+    ] = None
+    mass_kg: Annotated[
+        float | None, Parameter(help="Kilograms.", validator=Number(gt=1, lt=400), group=_PERSON)
+    ] = None
+
+    def options(self) -> ReadOptions:
+        """Write the flags in the terms of the intake."""
+        from openlumbar.core.exam import Subject, Weighting
+        from openlumbar.exam import ReadOptions
+
+        return ReadOptions(
+            patient=self.patient,
+            weighting=Weighting(self.weighting) if self.weighting else None,
+            subject=Subject(self.sex, self.age, self.height_m, self.mass_kg),
+        )
+
+    def noted(self) -> dict[str, str | float | int | None]:
+        """What may be written to ``run.json``: never the patient's ID."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return given | ({"patient": "(given)"} if self.patient else {})
+
+
+@app.command
+def analyze(
+    inputs: Inputs,
+    /,
+    *,
+    out: Out,
+    read: ReadFlags | None = None,
+    model: Annotated[
+        Path | None, Parameter(help="Weights of another sagittal network (.onnx with its card).")
+    ] = None,
+) -> int:
+    """Segment and name the anatomy of one exam."""
+    from openlumbar.pipeline import analyze_files
+
+    flags = read or ReadFlags()
+    options = _analyze_options(flags, model)
+    with _shown_progress() as progress:
+        analysis = analyze_files(inputs, out, flags.options(), options, progress)
+    return _tell(analysis, out)
+
+
+@app.command
+def inspect(inputs: Inputs, /, *, read: ReadFlags | None = None) -> int:
+    """Show what is in an exam, what would be used, and why."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from openlumbar.exam import describe, read_exam
+
+    exam = read_exam(inputs, (read or ReadFlags()).options())
+    table = Table("series or file", "used", "plane", "weighting", "grid", "note")
+    for row in describe(exam):
+        used = "yes" if row.used else "no"
+        table.add_row(*map(Text, (row.name, used, row.plane, row.weighting, row.grid, row.note)))
+    Console().print(table)
+    for warning in exam.warnings:
+        print(f"Note: {warning}")
+    return DONE
+
+
+@app.command
+def demo(
+    *,
+    out: Out = Path("openlumbar-demo"),
+    seed: Annotated[int, Parameter(help="Which phantom; the same seed makes the same.")] = 1,
+) -> int:
+    """Make a phantom exam as DICOM (OUT/phantom) and analyse it."""
+    from openlumbar.io.outfolder import replacing
+    from openlumbar.phantom import make_phantom, write_phantom
+    from openlumbar.pipeline import analyze_into
+
+    with _shown_progress() as progress, replacing(out) as folder:
+        progress("phantom", "", 0.0)
+        write_phantom(make_phantom(seed), folder / "phantom")
+        progress("phantom", "", 1.0)
+        analysis = analyze_into(folder, [folder / "phantom" / "dicom"], progress=progress)
+    return _tell(analysis, out)
+
+
+@app.command
+def phantom(
+    *,
+    out: Out,
+    seed: Annotated[int, Parameter(help="Seed of the first; the next has seed + 1.")] = 1,
+    count: Annotated[int, Parameter(help="How many exams.", validator=Number(gte=1))] = 1,
+) -> int:
+    """Make phantom exams (OUT/phantom-SEED/dicom) with their truth (…/truth)."""
+    from openlumbar.io.outfolder import NEW_FOLDER, replacing
+    from openlumbar.phantom import make_phantom, write_phantom
+
+    with _shown_progress() as progress, replacing(out, NEW_FOLDER) as folder:
+        for number in range(count):
+            progress("phantom", "", number / count)
+            write_phantom(make_phantom(seed + number), folder / f"phantom-{seed + number}")
+        progress("phantom", "", 1.0)
+    print(f"{count} phantom exam{'s' if count > 1 else ''} in {out}")
+    return DONE
+
+
+@app.command
+def labels() -> int:
+    """Show the table of structures: the integers of every label map."""
+    from rich.console import Console
+
+    from openlumbar.report.summary import structure_table
+
+    Console().print(structure_table())
+    return DONE
+
+
+def _analyze_options(flags: ReadFlags, model: Path | None) -> AnalyzeOptions:
+    from openlumbar.models import load_model
+    from openlumbar.pipeline import AnalyzeOptions
+
+    predictor = load_model(model) if model else None
+    return AnalyzeOptions(predictor=predictor, noted=flags.noted())
+
+
+def _tell(analysis: Analysis, out: Path) -> int:
+    """Print what came out; the exit code says whether all of it did."""
+    from rich.console import Console
+
+    from openlumbar.report.summary import summary
+
+    Console().print(summary(analysis))
+    print(f"Written to {out}. {NOTICE}")
+    for failure in analysis.failures:
+        where = f" of {failure.series}" if failure.series else ""
+        _complain(f"{failure.stage}{where} failed: {failure.message}")
+    if analysis.failures:
+        _complain(f"the rest is in {out}; the log is {_log_path()}")
+    return STAGE_FAILED if analysis.failures else DONE
+
+
+@contextmanager
+def _shown_progress() -> Iterator[Progress]:
+    """Bars on a terminal, nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID, TimeElapsedColumn
+
+    bars = Bars(
+        *Bars.get_default_columns()[:2],
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    tasks: dict[tuple[str, str], TaskID] = {}
+
+    def show(stage: str, series: str, fraction: float) -> None:
+        if (stage, series) not in tasks:
+            tasks[stage, series] = bars.add_task(f"{stage} {series}".strip(), total=1.0)
+        bars.update(tasks[stage, series], completed=fraction)
+
+    with bars:
+        yield show
+
+
+def _complain(sentence: str) -> None:
+    print(f"openlumbar: {sentence}", file=sys.stderr)
+
+
+_STARTED = time.strftime("%Y%m%dT%H%M%S")
+
+
+def _log_path() -> Path:
+    """Place of this run's log: the user's own state folder, because it may quote headers."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    folder = Path(state) / "openlumbar"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        folder = Path(tempfile.gettempdir())
+    return folder / f"{_STARTED}-{os.getpid()}.log"
+
+
+@contextmanager
+def _logging_to_file() -> Iterator[None]:
+    """Send logs and warnings to a file, made only when there is something to say."""
+    handler = logging.FileHandler(_log_path(), delay=True, encoding="utf-8")
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.removeHandler(handler)
+        handler.close()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and say with a number how it went (see the head of this file)."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    with _logging_to_file():
+        return _run(sys.argv[1:] if argv is None else list(argv))
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """End as Ctrl-C does, so that nothing half-written stays behind."""
+    raise KeyboardInterrupt
+
+
+def _run(argv: list[str]) -> int:
+    try:
+        code = app(argv, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        _complain(f"{error} See 'openlumbar --help'.")
+        return WRONG_INPUT
+    except OpenLumbarError as error:
+        _complain(str(error))
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        _complain("interrupted; nothing was written")
+        return INTERRUPTED
+    except Exception:
+        logger.exception("a bug")
+        _complain(f"this is a bug, and nothing was written; please report it with {_log_path()}")
+        return BUG
+    return code if isinstance(code, int) else DONE

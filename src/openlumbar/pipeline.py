@@ -1,0 +1,297 @@
+"""The whole way: files → exam → tissue → named anatomy → output folder.
+
+::
+
+    read_exam ──► segment_sagittal ──► name_levels ──► Analysis ──► pictures, files
+     (exam/)          (segment/)          (level/)                (report/, io/)
+
+A stage that fails is recorded and the others go on; a part whose input is absent
+(no sagittal series, say) is not a failure.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import openlumbar
+from openlumbar.core.errors import OpenLumbarError, OptionError
+from openlumbar.core.exam import Exam, Series
+from openlumbar.core.levels import Levels
+from openlumbar.core.masks import Masks, TissueMask
+from openlumbar.core.plane import Plane
+from openlumbar.core.progress import Progress, silent
+from openlumbar.core.run import Failure, Run, Timing, Weights, peak_memory_mb
+from openlumbar.exam import ReadOptions, read_exam
+from openlumbar.io.analysis import Analysis, write_arrays, write_facts
+from openlumbar.io.outfolder import replacing
+from openlumbar.level.naming import SeriesLevels, name_levels
+from openlumbar.models import Predictor, load_model
+from openlumbar.report.pictures import draw_series
+from openlumbar.segment import segment_sagittal
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AnalyzeOptions:
+    """How an exam is analysed.
+
+    Attributes
+    ----------
+    predictor
+        The sagittal network; the one that ships with OpenLumbar when None.
+    noted
+        What else made the exam what it is (a weighting that was given, say): written
+        to ``run.json`` and used for nothing. Never an identity or a path.
+    """
+
+    predictor: Predictor | None = None
+    noted: Mapping[str, str | float | int | None] = field(default_factory=dict)
+
+
+class Stages:
+    """Runs stages: times each, and keeps one that fails from taking the others down.
+
+    Parameters
+    ----------
+    progress
+        Told when a stage starts and when it ends.
+    """
+
+    def __init__(self, progress: Progress = silent) -> None:
+        self.progress = progress
+        self.timings: list[Timing] = []
+        self.failures: list[Failure] = []
+        self.weights: list[Weights] = []
+
+    @contextmanager
+    def timed(self, stage: str, series: str = "") -> Iterator[None]:
+        """Note how long the block takes; what it raises goes on."""
+        self.progress(stage, series, 0.0)
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings.append(Timing(stage, series, round(time.perf_counter() - start, 3)))
+            self.progress(stage, series, 1.0)
+
+    @contextmanager
+    def stage(self, stage: str, series: str = "") -> Iterator[None]:
+        """Note how long the block takes, and that it failed if it does."""
+        try:
+            with self.timed(stage, series):
+                yield
+        except Exception as error:
+            # Whatever one stage does, the rest still comes out (design.md, section 3).
+            logger.exception("stage '%s' failed on series '%s'", stage, series)
+            self.failures.append(_failure(stage, series, error))
+
+
+def _failure(stage: str, series: str, error: Exception) -> Failure:
+    """Our own messages are fit for an output folder, those of others may name a person."""
+    ours = isinstance(error, OpenLumbarError)
+    message = str(error) if ours else "an unexpected error; the log has its traceback"
+    return Failure(stage, series, type(error).__name__, message)
+
+
+def analyze(
+    exam: Exam, options: AnalyzeOptions | None = None, progress: Progress = silent
+) -> Analysis:
+    """Segment and name the anatomy of an exam.
+
+    Sagittal series are segmented and named; others are kept as images.
+
+    Parameters
+    ----------
+    exam
+        What :func:`openlumbar.read_exam` found.
+    options
+        How; the defaults when None.
+    progress
+        Told how far the work is.
+
+    Returns
+    -------
+    Analysis
+        With a :class:`~openlumbar.core.run.Failure` for each stage that failed.
+    """
+    options = options or AnalyzeOptions()
+    stages = Stages(progress)
+    tissue = _segment(exam.of_plane(Plane.SAGITTAL), options, stages)
+    named = _name(tissue, stages)
+    return Analysis(
+        exam=exam,
+        masks=Masks(tuple(result.masks for result in named)),
+        levels=Levels(
+            rows=tuple(row for result in named for row in result.rows),
+            numbering=tuple(result.numbering for result in named),
+        ),
+        run=_run(exam, options, stages),
+        failures=tuple(stages.failures),
+    )
+
+
+def _segment(
+    sagittal: tuple[Series, ...], options: AnalyzeOptions, stages: Stages
+) -> list[tuple[Series, tuple[TissueMask, ...]]]:
+    """Tissue of each sagittal series, in its blocks' own grids."""
+    found: list[tuple[Series, tuple[TissueMask, ...]]] = []
+    if not sagittal:
+        return found
+    with stages.stage("segment"):
+        predictor = options.predictor or load_model("sagittal")
+        stages.weights.append(_weights(predictor))
+        for series in sagittal:
+            with stages.stage("segment", series.name):
+                tell = partial(_tell, stages.progress, series.name)
+                found.append((series, segment_sagittal(series, predictor, tell)))
+    return found
+
+
+def _tell(progress: Progress, series: str, done: int, total: int) -> None:
+    progress("segment", series, done / total)
+
+
+def _name(
+    tissue: list[tuple[Series, tuple[TissueMask, ...]]], stages: Stages
+) -> list[SeriesLevels]:
+    """Instances and their names, series by series."""
+    named: list[SeriesLevels] = []
+    for series, masks in tissue:
+        with stages.stage("level", series.name):
+            named.append(name_levels(series, masks))
+    return named
+
+
+def _weights(predictor: Predictor) -> Weights:
+    card = predictor.card
+    return Weights(card.name, card.version, card.sha256)
+
+
+def _run(exam: Exam, options: AnalyzeOptions, stages: Stages) -> Run:
+    return Run(
+        version=openlumbar.__version__,
+        options=dict(options.noted),
+        weights=tuple(stages.weights),
+        timings=tuple(stages.timings),
+        peak_memory_mb=round(peak_memory_mb(), 1),
+        warnings=exam.warnings + _absent(exam),
+    )
+
+
+def _absent(exam: Exam) -> tuple[str, ...]:
+    """Say what was not done because there was nothing to do it on."""
+    if exam.of_plane(Plane.SAGITTAL):
+        return ()
+    return ("no sagittal series was found, so nothing was segmented or named",)
+
+
+def analyze_files(
+    inputs: Sequence[Path],
+    out: Path,
+    read: ReadOptions | None = None,
+    options: AnalyzeOptions | None = None,
+    progress: Progress = silent,
+) -> Analysis:
+    """Read an exam, analyse it, and write the output folder with its pictures.
+
+    Parameters
+    ----------
+    inputs
+        What :func:`openlumbar.read_exam` takes.
+    out
+        Absent, empty, or a previous output folder, which is replaced once the new one
+        is whole.
+    read, options
+        How; the defaults when None.
+    progress
+        Told how far the work is.
+
+    Raises
+    ------
+    InputError
+        The exam cannot be read.
+    OptionError
+        ``out`` cannot be used, or holds one of the inputs.
+    """
+    _check_apart(inputs, out)
+    with replacing(out) as folder:
+        return analyze_into(folder, inputs, read, options, progress)
+
+
+def analyze_into(
+    folder: Path,
+    inputs: Sequence[Path],
+    read: ReadOptions | None = None,
+    options: AnalyzeOptions | None = None,
+    progress: Progress = silent,
+) -> Analysis:
+    """Do as :func:`analyze_files` does, in a folder that is being made."""
+    stages = Stages(progress)
+    with stages.timed("read"):
+        exam = read_exam(inputs, read or ReadOptions())
+    return write_results(analyze(exam, options, progress), folder, stages)
+
+
+def _check_apart(inputs: Sequence[Path], out: Path) -> None:
+    """Replacing ``out`` would lose an input that lies inside it."""
+    place = out.resolve()
+    for path in inputs:
+        if Path(path).resolve().is_relative_to(place):
+            raise OptionError(
+                f"the input {path} lies inside the output folder {out}; choose another"
+            )
+
+
+def write_results(analysis: Analysis, folder: Path, stages: Stages | None = None) -> Analysis:
+    """Fill an existing, empty folder with everything that an analysis gives.
+
+    Parameters
+    ----------
+    folder
+        As :func:`openlumbar.io.outfolder.replacing` gives it.
+    stages
+        What was timed before the analysis.
+
+    Returns
+    -------
+    Analysis
+        The same with the timings and failures of drawing and writing.
+
+    Raises
+    ------
+    OptionError
+        The folder cannot be written (no space left, say).
+    """
+    stages = stages or Stages()
+    before = tuple(stages.timings)
+    stages.timings.clear()
+    for masks in analysis.masks.series:
+        with stages.stage("picture", masks.series):
+            draw_series(analysis, masks.series, folder / "pictures")
+    try:
+        with stages.timed("write"):
+            write_arrays(analysis, folder)
+        whole = _with_stages(analysis, before, stages)
+        write_facts(whole, folder)
+    except OSError as error:
+        raise OptionError(
+            f"the output cannot be written ({error.strerror}); free some space or choose another "
+            "folder with -o"
+        ) from error
+    return whole
+
+
+def _with_stages(analysis: Analysis, before: tuple[Timing, ...], stages: Stages) -> Analysis:
+    run = replace(
+        analysis.run,
+        timings=before + analysis.run.timings + tuple(stages.timings),
+        peak_memory_mb=round(peak_memory_mb(), 1),
+    )
+    return replace(analysis, run=run, failures=analysis.failures + tuple(stages.failures))

@@ -1,0 +1,330 @@
+"""The picture a person checks: one sagittal slice, plain and with named anatomy."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from openlumbar.core.anatomy import BY_CODE, SPINAL_CANAL
+from openlumbar.core.errors import StageError
+from openlumbar.core.exam import Series
+from openlumbar.core.levels import LevelRow, Levels
+from openlumbar.core.masks import SeriesMasks
+from openlumbar.core.palette import colour_of, tint
+from openlumbar.core.volume import Volume
+from openlumbar.io.analysis import Analysis
+
+NOTICE = "Research use only – not for diagnosis"
+
+#: Millimetres kept around the labelled anatomy: above, below, in front, behind.
+_MARGINS_MM = (12.0, 12.0, 42.0, 14.0)
+_SCALE_BAR_MM = 50.0
+_PANEL_HEIGHT_IN = 8.0
+_DPI = 130
+_BACKGROUND = "#0B0B0D"
+_TEXT = "#EDEDED"
+
+
+@dataclass(frozen=True, eq=False)
+class SagittalView:
+    """One slice as it is looked at: head up, face to the left.
+
+    Attributes
+    ----------
+    image, labels, bodies
+        ``[row, column]``: intensities, codes, codes of the bodies alone.
+    spacing_mm
+        Distance between rows and between columns.
+    slice
+        Index ``k`` in its block.
+    """
+
+    image: NDArray
+    labels: NDArray
+    bodies: NDArray
+    spacing_mm: tuple[float, float]
+    slice: int
+
+
+def middle_slice(labels: NDArray) -> int:
+    """The slice that shows most of the spine's middle.
+
+    The canal is widest where a sagittal slice is nearest to the midline; without a
+    canal, the slice with most named voxels is taken.
+
+    Parameters
+    ----------
+    labels
+        Codes, ``[k, j, i]``.
+
+    Raises
+    ------
+    StageError
+        There is no label at all.
+    """
+    canal = (labels == SPINAL_CANAL).sum(axis=(1, 2))
+    # Half weight: a slice through canal and bodies beats one through either alone.
+    spine = (labels > 0).sum(axis=(1, 2))
+    if not spine.any():
+        raise StageError("no anatomy was found in this series, so there is no picture of it")
+    return int((canal / max(canal.max(), 1) + 0.5 * spine / spine.max()).argmax())
+
+
+def upright(plane: NDArray, affine: NDArray[np.float64]) -> NDArray:
+    """Turn a slice ``[j, i]`` so that rows run from head to foot, columns front to back.
+
+    ``affine`` is the volume's: from (i, j, k, 1) to LPS.
+    """
+    i_axis, j_axis = affine[:3, 0], affine[:3, 1]
+    if abs(i_axis[2]) > abs(j_axis[2]):  # columns run along the body
+        plane, i_axis, j_axis = plane.T, j_axis, i_axis
+    if j_axis[2] > 0:  # LPS: z grows towards the head
+        plane = plane[::-1]
+    if i_axis[1] < 0:  # LPS: y grows towards the back
+        plane = plane[:, ::-1]
+    return plane
+
+
+def sagittal_view(image: Volume, labels: Volume, bodies: Volume | None) -> SagittalView:
+    """Cut the slice that is shown out of a block and turn it upright.
+
+    Raises
+    ------
+    StageError
+        There is no label at all.
+    """
+    k = middle_slice(labels.array)
+    _, row_mm, column_mm = labels.spacing_mm
+    along_body = np.abs(labels.affine[2, :2]).argmax()
+    solid = labels if bodies is None else bodies
+    return SagittalView(
+        image=upright(image.array[k], labels.affine),
+        labels=upright(labels.array[k], labels.affine),
+        bodies=upright(solid.array[k], labels.affine),
+        spacing_mm=(row_mm, column_mm) if along_body == 1 else (column_mm, row_mm),
+        slice=k,
+    )
+
+
+def cropped(view: SagittalView) -> SagittalView:
+    """Keep the labelled anatomy and a margin around it."""
+    rows, columns = (np.flatnonzero((view.labels > 0).any(axis=axis)) for axis in (1, 0))
+    above, below, front, behind = _MARGINS_MM
+    y_mm, x_mm = view.spacing_mm
+    window = (
+        slice(max(0, rows[0] - round(above / y_mm)), rows[-1] + 1 + round(below / y_mm)),
+        slice(max(0, columns[0] - round(front / x_mm)), columns[-1] + 1 + round(behind / x_mm)),
+    )
+    return SagittalView(
+        view.image[window], view.labels[window], view.bodies[window], view.spacing_mm, view.slice
+    )
+
+
+def draw_series(analysis: Analysis, name: str, folder: Path) -> tuple[Path, ...]:
+    """Draw each block of a sagittal series that has masks.
+
+    Parameters
+    ----------
+    name
+        Of the series.
+    folder
+        Made if absent; gets ``<series>.png``, or ``<series>_block-1.png`` … .
+
+    Raises
+    ------
+    StageError
+        The series has no named anatomy.
+    """
+    series = next(series for series in analysis.exam.series if series.name == name)
+    masks = analysis.masks.of(name)
+    if masks is None:
+        raise StageError(f"series {name} has no masks, so there is no picture of it")
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for block in range(len(masks.labels)):
+        suffix = f"_block-{block + 1}" if len(masks.labels) > 1 else ""
+        path = folder / f"{name}{suffix}.png"
+        _draw_block(series, block, masks, analysis.levels, path)
+        paths.append(path)
+    return tuple(paths)
+
+
+def _draw_block(series: Series, block: int, masks: SeriesMasks, levels: Levels, path: Path) -> None:
+    # matplotlib takes half a second to load; this is its one door (design.md, section 1).
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    bodies = masks.bodies[block] if masks.bodies else None
+    view = cropped(sagittal_view(series.blocks[block].volume, masks.labels[block], bodies))
+    height_mm, width_mm = (n * mm for n, mm in zip(view.labels.shape, view.spacing_mm, strict=True))
+    rows = [row for row in levels.rows if row.series == series.name]
+    panel = _PANEL_HEIGHT_IN * width_mm / height_mm
+    caption = _caption(series, block, view, levels, columns=round(2 * panel * 12))
+    head, foot = 0.42, 0.30 + 0.19 * len(caption)
+    figure = Figure((2 * panel + 0.1, _PANEL_HEIGHT_IN + head + foot), facecolor=_BACKGROUND)
+    FigureCanvasAgg(figure)
+    _draw_frame(figure, series, caption, head, foot)
+    total = _PANEL_HEIGHT_IN + head + foot
+    for column in (0, 1):
+        left = column * (panel + 0.1) / (2 * panel + 0.1)
+        place = (left, foot / total, panel / (2 * panel + 0.1), _PANEL_HEIGHT_IN / total)
+        axes = figure.add_axes(place)
+        _draw_image(axes, view)
+        if column:
+            _draw_anatomy(axes, view)
+            _draw_names(axes, view, rows)
+        else:
+            _draw_scale_bar(axes, view)
+        left_mm, right_mm, bottom_mm, top_mm = _extent(view)
+        axes.set(xlim=(left_mm, right_mm), ylim=(bottom_mm, top_mm))
+    figure.savefig(path, dpi=_DPI, facecolor=_BACKGROUND)
+
+
+def _extent(view: SagittalView) -> tuple[float, float, float, float]:
+    """Left, right, bottom, top in millimetres from the upper left corner."""
+    rows, columns = view.labels.shape
+    return 0, columns * view.spacing_mm[1], rows * view.spacing_mm[0], 0
+
+
+def _draw_image(axes: Any, view: SagittalView) -> None:
+    finite = view.image[np.isfinite(view.image)]
+    # The brightest fiftieth is fluid: letting it saturate brings out bone and discs.
+    low, high = np.percentile(finite, (1, 98)) if finite.size else (0.0, 1.0)
+    axes.imshow(
+        view.image,
+        cmap="gray",
+        vmin=low,
+        vmax=max(high, low + 1e-6),
+        extent=_extent(view),
+        interpolation="bicubic",
+    )
+    axes.set_axis_off()
+
+
+def _draw_anatomy(axes: Any, view: SagittalView) -> None:
+    """Translucent fill with a thin outline; a body's outline is stronger than the rest's."""
+    for code in np.unique(view.labels[view.labels > 0]):
+        kind = BY_CODE[int(code)].kind
+        fill, line = (0.16, 0.7) if kind == "canal" else (0.30, 0.7)
+        _draw_region(axes, view, view.labels == code, colour_of(int(code)), (fill, line))
+    for code in np.unique(view.bodies[view.bodies > 0]):
+        _draw_region(axes, view, view.bodies == code, colour_of(int(code)), (0.0, 1.3))
+
+
+def _draw_region(
+    axes: Any,
+    view: SagittalView,
+    mask: NDArray[np.bool_],
+    colour: str,
+    fill_and_line: tuple[float, float],
+) -> None:
+    """Outline a region half a pixel inside its staircase, so that the edge looks smooth."""
+    y_mm, x_mm = view.spacing_mm
+    smooth = ndimage.gaussian_filter(np.pad(mask, 1).astype(np.float32), 0.7)
+    y = (np.arange(smooth.shape[0]) - 0.5) * y_mm
+    x = (np.arange(smooth.shape[1]) - 0.5) * x_mm
+    fill, line = fill_and_line
+    if smooth.max() <= 0.5:  # a few pixels: nothing that a contour could show
+        return
+    if fill:
+        axes.contourf(x, y, smooth, levels=(0.5, 2.0), colors=[colour], alpha=fill)
+    axes.contour(x, y, smooth, levels=(0.5,), colors=[colour], linewidths=line)
+
+
+def _draw_names(axes: Any, view: SagittalView, rows: list[LevelRow]) -> None:
+    """Write each name in front of its body or disc; a flagged one carries a star."""
+    from matplotlib import patheffects
+
+    flagged = {row.label for row in rows if row.flags}
+    for code, region in _regions(view).items():
+        y, x = _in_front_of(region, view.spacing_mm)
+        disc = BY_CODE[code].kind == "disc"
+        axes.text(
+            x - 3.0,
+            y,
+            BY_CODE[code].name + (" *" if code in flagged else ""),
+            color=tint(colour_of(code), 0.0 if disc else 0.25),
+            fontsize=8.5 if disc else 13,
+            fontweight="normal" if disc else "bold",
+            ha="right",
+            va="center",
+            clip_on=True,
+            path_effects=[patheffects.withStroke(linewidth=2.5, foreground=_BACKGROUND)],
+        )
+
+
+def _regions(view: SagittalView) -> dict[int, NDArray[np.bool_]]:
+    """What gets a name: the bodies (the whole where none is told apart) and the discs."""
+    found = {}
+    for code in np.unique(view.labels[view.labels > 0]):
+        kind = BY_CODE[int(code)].kind
+        if kind not in ("vertebra", "disc"):
+            continue
+        body = view.bodies == code
+        region = body if kind == "vertebra" and body.any() else view.labels == code
+        found[int(code)] = region
+    return found
+
+
+def _in_front_of(region: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> tuple[float, float]:
+    """The middle height and the front edge of a region, millimetres in the picture."""
+    rows, columns = np.nonzero(region)
+    return (rows.mean() + 0.5) * spacing_mm[0], np.percentile(columns, 2) * spacing_mm[1]
+
+
+def _draw_scale_bar(axes: Any, view: SagittalView) -> None:
+    _, right, bottom, _ = _extent(view)
+    end, y = right - 6.0, bottom - 7.0
+    axes.plot((end - _SCALE_BAR_MM, end), (y, y), color=_TEXT, linewidth=2.0)
+    axes.text(
+        end - _SCALE_BAR_MM / 2,
+        y - 2.5,
+        f"{_SCALE_BAR_MM / 10:.0f} cm",
+        color=_TEXT,
+        fontsize=9,
+        ha="center",
+        va="bottom",
+    )
+
+
+def _caption(
+    series: Series, block: int, view: SagittalView, levels: Levels, columns: int
+) -> list[str]:
+    """Lines under the picture: the numbering as a whole, then every flag."""
+    count = series.blocks[block].volume.shape[0]
+    sentences = [f"slice {view.slice} of {count} (from 0)"]
+    for numbering in levels.numbering:
+        if numbering.series == series.name:
+            flags = f" ({', '.join(numbering.flags)})" if numbering.flags else ""
+            sentences.append(f"confidence of the numbering {numbering.confidence:.2f}{flags}")
+    sentences += [
+        f"{row.level}*: {', '.join(row.flags)}"
+        for row in sorted(levels.rows, key=lambda row: -row.z_mm)
+        if row.series == series.name and row.flags
+    ]
+    return textwrap.wrap("  ·  ".join(sentences), max(columns, 40))
+
+
+def _draw_frame(figure: Any, series: Series, caption: list[str], head: float, foot: float) -> None:
+    height = figure.get_figheight()
+    known = series.weighting.value in series.name
+    title = series.name if known else f"{series.name}  ·  {series.weighting.value}"
+    figure.text(0.015, 1 - head / 2 / height, title, color=_TEXT, fontsize=12, va="center")
+    figure.text(
+        0.985, 1 - head / 2 / height, NOTICE, color="#9A9A9A", fontsize=8.5, ha="right", va="center"
+    )
+    figure.text(
+        0.015,
+        (foot - 0.1) / height,
+        "\n".join(caption),
+        color="#C8C8C8",
+        fontsize=9,
+        va="top",
+        linespacing=1.3,
+    )
