@@ -219,6 +219,7 @@ def _overlap(one: Stack, other: Stack) -> bool:
 
 def _regular_runs(stack: Stack) -> list[Stack]:
     """Cut a stack where its steps change."""
+    _check_overlap(stack)
     cuts = [0, *_gaps(stack), len(stack.slices)]
     runs: list[Stack] = []
     for start, stop in pairwise(cuts):
@@ -247,7 +248,6 @@ def _nominal_step(stack: Stack) -> float | None:
 
 def _split_irregular(stack: Stack) -> list[Stack]:
     """Cut a stack without gaps into the longest regular runs, from its start."""
-    _check_overlap(stack)
     runs = []
     start = 0
     count = len(stack.slices)

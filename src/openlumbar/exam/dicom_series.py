@@ -107,7 +107,8 @@ def _repetitions(part: Part) -> list[Part]:
     times = repeats(part.frames)
     if len(times) == 1:
         return [part]
-    return [Part(frames, (*part.split_by, "repetition")) for frames in times]
+    why = (*part.split_by, "repetition")
+    return [Part(frames, why, number) for number, frames in enumerate(times, 1)]
 
 
 def _series_warnings(raw: RawSeries, reasons: Counter[str]) -> list[str]:

@@ -54,10 +54,12 @@ class Part:
     """Frames of one matrix, spacing, echo, component … of a series.
 
     ``split_by``: what tells it from the other parts; empty when it is the only one.
+    ``repetition``: counts from 1 where the same slices were acquired several times.
     """
 
     frames: tuple[Frame, ...]
     split_by: tuple[str, ...] = ()
+    repetition: int = 1
 
 
 def by_series(objects: Sequence[DicomObject]) -> list[RawSeries]:
@@ -231,6 +233,8 @@ def reason_to_leave_out(part: Part) -> str:
         return f"a {component(frame)} image"
     if "time point" in part.split_by and (frame.order.temporal or 1) > 1:
         return f"time point {frame.order.temporal} of the same slices"
+    if part.repetition > 1:
+        return f"repetition {part.repetition} of the same slices"
     return _direction_reason(part)
 
 
