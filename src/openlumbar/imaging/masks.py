@@ -19,6 +19,7 @@ _FAR_MM = 1e5
 THICK_SLICE_MM = 2.0
 
 _FACES = ndimage.generate_binary_structure(3, 1)
+_IN_PLANE = _FACES & (np.arange(3) == 1)[:, None, None]
 
 
 def label_components(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
@@ -45,13 +46,11 @@ def largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def fill_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Fill the holes of every slice; a hole is background that the mask encloses in plane."""
-    plane = np.zeros((3, 3, 3), bool)
-    plane[1] = ndimage.generate_binary_structure(2, 1)
     framed = np.pad(mask, ((0, 0), (1, 1), (1, 1)))
-    outside = np.zeros_like(framed)
-    outside[:, 0], outside[:, -1], outside[:, :, 0], outside[:, :, -1] = True, True, True, True
-    reached = ndimage.binary_propagation(outside, plane, mask=~framed)
-    return ~reached[:, 1:-1, 1:-1]
+    labels, count = ndimage.label(~framed, _IN_PLANE)
+    outside = np.zeros(count + 1, bool)
+    outside[labels[:, 0, 0]] = True  # the frame is one component in every slice
+    return ~outside[labels[:, 1:-1, 1:-1]]
 
 
 def in_plane_distance(

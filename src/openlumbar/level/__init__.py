@@ -1,0 +1,1 @@
+"""Masks → vertebra names; for later: axial slice → disc level (design.md, section 1)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,8 @@ from openlumbar.core.volume import Volume
 from openlumbar.level.chain import Chain, Link, Nothing, find_chain
 from openlumbar.level.frame import Frame, frame_of
 from openlumbar.level.numbering import (
+    DISC_BELOW_S1,
+    MISSING,
     RIVAL,
     UNSURE,
     Evidence,
@@ -122,20 +124,23 @@ def read_block(mask: TissueMask) -> ReadBlock:
     box = _box(tissue)
     origin = (box[0].start, box[1].start, box[2].start)
     tissue, certainty = np.ascontiguousarray(tissue[box]), np.ascontiguousarray(certainty[box])
-    picture = tuple(mask.tissue.shape[axis] for axis in frame.order)
+    sizes = [mask.tissue.shape[axis] for axis in frame.order]
+    picture = (sizes[0], sizes[1], sizes[2])
     grid = Grid(tissue.shape, frame.spacing_mm, origin, picture)
     return ReadBlock(mask.tissue, frame, grid, tissue, certainty, find_chain(tissue, grid))
 
 
 def _box(tissue: NDArray[np.uint8]) -> tuple[slice, slice, slice]:
     """The part with any tissue, and a margin for what painting adds."""
-    marked = tissue > 0
+    beside: NDArray[np.bool_] = np.any(tissue > 0, axis=2)
+    rows, slices = beside.any(0), beside.any(1)
+    held = [np.flatnonzero(slices), np.flatnonzero(rows)]
+    first, last = (held[1][0], held[1][-1] + 1) if len(held[1]) else (0, 1)
+    held.append(np.flatnonzero((tissue[:, first:last] > 0).any((0, 1))))
     box = []
-    for axis in range(3):
-        others = tuple(a for a in range(3) if a != axis)
-        places = np.flatnonzero(marked.any(others))
+    for places, length in zip(held, tissue.shape, strict=True):
         low, high = (places[0], places[-1] + 1) if len(places) else (0, 1)
-        box.append(slice(max(0, int(low) - 3), min(tissue.shape[axis], int(high) + 3)))
+        box.append(slice(max(0, int(low) - 3), min(length, int(high) + 3)))
     return box[0], box[1], box[2]
 
 
@@ -160,14 +165,12 @@ def name_block_like(block: ReadBlock, main: BlockLevels, series: str) -> BlockLe
     base = min(found.confidence for found in main.vertebrae)
     seen = evidence_of(chain, block.certainty)
     confidence = tuple(base * _trust(evidence) for evidence in seen)
-    flags = _flags(block, chain, sacral, seen, confidence)
+    flags = _flags(chain, sacral, _canal_beside(block, chain), seen, confidence)
     verdict = Verdict(names, sacral, confidence, flags, main.numbering)
     return _finish(block, chain, verdict)
 
 
-def _names_like(
-    block: ReadBlock, chain: Chain, main: BlockLevels
-) -> tuple[tuple[str, ...], int]:
+def _names_like(block: ReadBlock, chain: Chain, main: BlockLevels) -> tuple[tuple[str, ...], int]:
     """Names counted from the link that lies nearest to a vertebra of the main block."""
     known = np.array([main.volume.to_patient(found.centre)[1:] for found in main.vertebrae])
     here = np.array(
@@ -185,7 +188,7 @@ def _names_like(
     return tuple(names), sacral
 
 
-def _count(name: str, step, times: int) -> str:
+def _count(name: str, step: Callable[[str], str], times: int) -> str:
     for _ in range(times):
         name = step(name)
     return name
@@ -214,19 +217,23 @@ def _judge(
     names: tuple[str, ...],
 ) -> Verdict:
     count, sacral = len(chain.links), guess.sacral
+    transitional = transitional_flags(chain, sacral)
     total = guess.share * regularity(chain, sacral) * _anchor_trust(seen, sacral)
-    in_view = sacral < count
-    labelled = in_view and seen[sacral].tissue[Tissue.S1] > 0.5
+    if "possible-lumbarised-s1" in transitional:
+        total *= DISC_BELOW_S1
+    labelled = sacral < count and seen[sacral].tissue[Tissue.S1] > 0.5
     if not labelled:
         total = min(total, WITHOUT_SACRUM)
-    confidence = []
-    for number in range(count):
-        lost = sum(chain.missing[number : max(number, min(sacral, count - 1))])
-        confidence.append(total * 0.9**lost * _trust(seen[number]))
-    flags = _flags(block, chain, sacral, seen, confidence)
-    series_flags = _series_flags(block, chain, guess, seen, total)
+    lost = [sum(chain.missing[n : max(n, min(sacral, count - 1))]) for n in range(count)]
+    confidence = [
+        total * MISSING**gone * _trust(evidence) for gone, evidence in zip(lost, seen, strict=True)
+    ]
+    whole = total * MISSING ** max(lost, default=0)
+    canal = _canal_beside(block, chain)
+    flags = _flags(chain, sacral, canal, seen, confidence)
+    series_flags = (*_series_flags(chain, guess, canal, seen, whole), *transitional)
     evidence = _sentences(chain, guess, seen, names)
-    numbering = Numbering("", round(total, 3), series_flags, evidence)
+    numbering = Numbering("", round(whole, 3), series_flags, evidence)
     return Verdict(names, sacral, tuple(confidence), flags, numbering)
 
 
@@ -241,13 +248,12 @@ def _trust(evidence: Evidence) -> float:
 
 
 def _flags(
-    block: ReadBlock,
     chain: Chain,
     sacral: int,
+    canal: Sequence[bool],
     seen: Sequence[Evidence],
     confidence: Sequence[float],
 ) -> tuple[tuple[str, ...], ...]:
-    canal = _canal_beside(block, chain)
     flags = link_flags(chain, sacral, canal)
     for number, evidence in enumerate(seen):
         if evidence.certainty < LOW_CERTAINTY:
@@ -263,9 +269,8 @@ def _canal_beside(block: ReadBlock, chain: Chain) -> tuple[bool, ...]:
 
 
 def _series_flags(
-    block: ReadBlock, chain: Chain, guess: Guess, seen: Sequence[Evidence], total: float
+    chain: Chain, guess: Guess, canal: Sequence[bool], seen: Sequence[Evidence], total: float
 ) -> tuple[str, ...]:
-    canal = _canal_beside(block, chain)
     rival_below = sum(guess.shares[guess.sacral + 1 : len(chain.links)])
     flags = {
         "numbering-uncertain": total < UNSURE,
@@ -276,8 +281,7 @@ def _series_flags(
         "no-canal": not any(canal),
         "low-certainty": float(np.mean([e.certainty for e in seen])) < LOW_CERTAINTY,
     }
-    words = [word for word, holds in flags.items() if holds]
-    return (*words, *transitional_flags(chain, guess.sacral))
+    return tuple(word for word, holds in flags.items() if holds)
 
 
 def _sentences(
@@ -304,7 +308,9 @@ def _sentences(
                 f"The gap below {names[number] or UNKNOWN} is as wide as if {lost} "
                 "vertebra were missing; the names skip it."
             )
-    if guess.sacral + 1 < count and any(e.tissue[Tissue.BODY] > 0.5 for e in seen[guess.sacral + 1 :]):
+    if guess.sacral + 1 < count and any(
+        e.tissue[Tissue.BODY] > 0.5 for e in seen[guess.sacral + 1 :]
+    ):
         said.append("A segment below S1 looks like a lumbar body to the network.")
     return tuple(said)
 
@@ -376,9 +382,7 @@ def _name_discs(
         words = ["partly-in-view"] if disc.piece.is_cut else []
         words += ["low-certainty"] if certainty < LOW_CERTAINTY else []
         words += ["numbering-uncertain"] if trust < UNSURE else []
-        found.append(
-            _found(block, "disc", disc.piece, (name, code), trust, source, tuple(words))
-        )
+        found.append(_found(block, "disc", disc.piece, (name, code), trust, source, tuple(words)))
     return found
 
 
@@ -427,8 +431,6 @@ def _result(
 
 def _whole(block: ReadBlock, part: NDArray[np.uint16]) -> NDArray[np.uint16]:
     result = np.zeros(block.grid.picture, np.uint16)
-    box = tuple(
-        slice(o, o + n) for o, n in zip(block.grid.origin, block.grid.shape, strict=True)
-    )
+    box = tuple(slice(o, o + n) for o, n in zip(block.grid.origin, block.grid.shape, strict=True))
     result[box] = part
     return block.frame.original(result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from openlumbar.level.pieces import Grid, Piece, column_pieces, disc_pieces, joi
 TWO_BODIES = 1.55
 #: Two neighbours that together are no longer than this are fragments of one body.
 ONE_BODY = 1.25
+#: The same where one of them is so short, in typical bodies, that it can be none by itself.
+SCRAP, ONE_FROM_SCRAP = 0.6, 1.5
 #: Bodies further apart than this many typical steps have lost one between them.
 GAP = 1.6
 #: Height of a body over its depth when nothing better is known; generic.
@@ -250,17 +253,31 @@ def _merge_short(
     links: list[Link], discs: list[Link], curve: SpineCurve, typical: float
 ) -> list[Link]:
     """Join neighbours that together are one body with no disc between them."""
+    usual = float(np.median([link.front_mm2 for link in links]))
     result: list[Link] = []
     for link in links:
-        if result and _are_one(result[-1], link, discs, typical):
-            result[-1] = measure(join([result[-1].piece, link.piece]), curve)
+        both = measure(join([result[-1].piece, link.piece]), curve) if result else link
+        if result and _are_one((result[-1], link, both), discs, typical, usual):
+            result[-1] = both
         else:
             result.append(link)
     return result
 
 
-def _are_one(upper: Link, lower: Link, discs: list[Link], typical: float) -> bool:
-    if lower.end_mm - upper.start_mm > ONE_BODY * typical:
+def _are_one(
+    links: tuple[Link, Link, Link], discs: list[Link], typical: float, usual_mm2: float
+) -> bool:
+    """Whether neighbours are fragments of one body: upper, lower, and the two joined.
+
+    Told by length, or by area: the curve that lengths are measured along bends where a
+    fragment pulls it aside.
+    """
+    upper, lower, both = links
+    shorter = min(upper.length_mm, lower.length_mm)
+    limit = ONE_FROM_SCRAP if shorter < SCRAP * typical else ONE_BODY
+    smaller = min(upper.front_mm2, lower.front_mm2)
+    small = smaller < 0.7 * usual_mm2 and both.front_mm2 < ONE_BODY * usual_mm2
+    if both.length_mm > limit * typical and not small:
         return False
     if lower.start_mm - upper.end_mm > 0.3 * typical:
         return False
@@ -273,9 +290,7 @@ def _are_one(upper: Link, lower: Link, discs: list[Link], typical: float) -> boo
     return not between
 
 
-def _near_discs(
-    discs: Sequence[Piece], curve: SpineCurve, links: Sequence[Link]
-) -> list[Link]:
+def _near_discs(discs: Sequence[Piece], curve: SpineCurve, links: Sequence[Link]) -> list[Link]:
     """Discs within the column, fragments of one disc joined, from head to foot."""
     depth = float(np.median([link.depth_mm for link in links]))
     reach = typical_length(links)
@@ -327,7 +342,7 @@ def _is_loose(end: Link, neighbour: Link, typical: float, border: int) -> bool:
 def _missing(links: Sequence[Link], discs: Sequence[Link], typical: float) -> tuple[int, ...]:
     """Bodies missing after each link: a wide gap, or two discs between two neighbours."""
     result = []
-    for upper, lower in zip(links[:-1], links[1:], strict=True):
+    for upper, lower in pairwise(links):
         sacral = upper.piece.share(Tissue.BODY) < 0.5
         step = 0.5 * (upper.length_mm + lower.length_mm) + 0.28 * typical
         step = max(step, 0.75 * typical)
@@ -338,4 +353,3 @@ def _missing(links: Sequence[Link], discs: Sequence[Link], typical: float) -> tu
             count = max(count, between - 1)
         result.append(0 if sacral else max(0, count))
     return tuple(result)
-

@@ -65,7 +65,9 @@ class SpineCurve:
         return self.tangents[int(np.clip(index, 0, len(self.tangents) - 1))]
 
 
-def _enlarge(coarse, step: list[int], shape: tuple[int, int]) -> NDArray[np.float32]:
+def _enlarge(
+    coarse: NDArray[np.float64], step: list[int], shape: tuple[int, int]
+) -> NDArray[np.float32]:
     result = coarse.astype(np.float32)
     for axis in (0, 1):
         place = np.arange(shape[axis]) / step[axis]

@@ -15,7 +15,7 @@ _CANONICAL = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """How to turn a volume so that it reads ``[right→left, superior→inferior, anterior→posterior]``.
+    """How to turn a volume so that its axes run leftward, downward, backward.
 
     Attributes
     ----------

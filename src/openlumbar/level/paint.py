@@ -76,7 +76,7 @@ class Painter:
             if self._behind(piece, offset):
                 posterior[tuple(piece.voxels.T)] = True
         levels = _levels(chain, names)
-        self._posterior = assign(posterior, self._bodies, (along, offset), levels, self._grid)
+        self._posterior = assign(posterior, self._bodies, offset, levels, self._grid)
 
     def _behind(self, piece: Piece, offset: NDArray[np.float32]) -> bool:
         return bool(np.median(offset[piece.voxels[:, 1], piece.voxels[:, 2]]) > 25.0)
@@ -87,9 +87,11 @@ class Painter:
         posterior = np.where(free, self._posterior, 0).astype(np.uint16)
         labels = np.where(self._bodies > 0, self._bodies, self._labels)
         _tidy(labels, self._grid, posterior > 0)
-        vertebrae = (labels > anatomy.SPINAL_CANAL) & np.isin(labels, np.unique(self._bodies))
-        bodies = np.where(vertebrae, labels, 0).astype(np.uint16)
-        bodies[bodies == anatomy.vertebra_code("S2")] = 0
+        kept = np.zeros(int(labels.max()) + 1, np.uint16)
+        codes = [c for c in np.unique(self._bodies[self._bodies > 0]) if c < len(kept)]
+        kept[codes] = codes
+        kept[anatomy.vertebra_code("S2") :] = 0
+        bodies = kept[labels]
         posterior[labels > 0] = 0
         _tidy(posterior, self._grid, labels > 0, whole=False)
         labels = np.where(labels > 0, labels, posterior)
@@ -98,18 +100,21 @@ class Painter:
 
 def _levels(chain: Chain, names: Sequence[str]) -> Levels:
     """Codes that posterior elements take beside each link, and one level above the first."""
-    links = [(li.along_mm, name) for li, name in zip(chain.links, names, strict=True) if name]
-    if not links:
-        return Levels(np.empty(0), np.empty(0, np.int32))
-    step = 1.28 * chain.typical_mm
-    first = name_above(links[0][1])
-    if first:
-        links.insert(0, (links[0][0] - step, first))
+    named = [(link, name) for link, name in zip(chain.links, names, strict=True) if name]
+    if not named:
+        return Levels(np.empty((0, 2)), np.empty(0), np.empty(0, np.int32))
+    tangents = [chain.curve.tangent_at(link.along_mm) for link, _ in named]
+    places = [link.piece.place for link, _ in named]
     codes = [
-        anatomy.SACRUM if name in ("S1", "S2") else anatomy.vertebra_code(name)
-        for _, name in links
+        anatomy.SACRUM if name in ("S1", "S2") else anatomy.vertebra_code(name) for _, name in named
     ]
-    return Levels(np.array([along for along, _ in links]), np.array(codes, np.int32))
+    above = name_above(named[0][1])
+    if above:
+        places.insert(0, places[0] - 1.28 * chain.typical_mm * tangents[0])
+        tangents.insert(0, tangents[0])
+        codes.insert(0, anatomy.vertebra_code(above))
+    along = np.array(tangents)
+    return Levels(np.array(places), np.arctan2(along[:, 1], along[:, 0]), np.array(codes))
 
 
 def _tidy(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,22 +71,22 @@ class Piece:
     tissue: NDArray[np.uint8]
     grid: Grid
 
-    @property
+    @cached_property
     def centroid(self) -> NDArray[np.float64]:
         """Mean index (slice, row, column)."""
         return self.voxels.mean(0)
 
-    @property
+    @cached_property
     def place(self) -> NDArray[np.float64]:
         """Centroid in the sagittal plane, (row, column) in mm."""
         return self.centroid[1:] * np.asarray(self.grid.spacing_mm[1:])
 
-    @property
+    @cached_property
     def best_slice(self) -> int:
         """Slice with the largest area."""
         return int(np.bincount(self.voxels[:, 0]).argmax())
 
-    @property
+    @cached_property
     def area_mm2(self) -> float:
         """Area on the best slice."""
         return float(np.bincount(self.voxels[:, 0]).max() * self.grid.pixel_mm2)
@@ -101,7 +103,7 @@ class Piece:
         inside = places <= margin if end == 0 else places >= last - margin
         return bool(inside.sum() >= 3)
 
-    @property
+    @cached_property
     def is_cut(self) -> bool:
         """Whether a border of the picture cuts the piece on its best slice."""
         return any(self.touches(axis, end) for axis in (1, 2) for end in (0, -1))
@@ -146,7 +148,7 @@ def gather(labels: NDArray[np.int32], count: int, tissue: int, grid: Grid) -> li
     order = np.argsort(numbers, kind="stable")
     voxels, numbers = voxels[order], numbers[order]
     ends = np.searchsorted(numbers, np.arange(1, count + 2))
-    parts = [voxels[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True) if b > a]
+    parts = [voxels[a:b] for a, b in pairwise(ends) if b > a]
     return [Piece(part, np.full(len(part), tissue, np.uint8), grid) for part in parts]
 
 
@@ -203,7 +205,9 @@ def _continued(box: NDArray[np.bool_], piece: Piece) -> NDArray[np.bool_]:
     return box
 
 
-def _keep_large(cores, count: int, pixel_mm2: float, least_mm2: float):
+def _keep_large(
+    cores: NDArray[np.int32], count: int, pixel_mm2: float, least_mm2: float
+) -> tuple[NDArray[np.int32], int]:
     if count == 0:
         return cores, 0
     areas = np.stack([np.bincount(plane.ravel(), minlength=count + 1) for plane in cores]).max(0)

@@ -1,0 +1,23 @@
+import itertools
+
+import numpy as np
+import pytest
+from synthetic_spine import PERMUTATIONS, make_spine, to_series
+
+from openlumbar.level.frame import frame_of
+
+FLIPS = tuple(itertools.product((False, True), repeat=3))
+
+
+@pytest.mark.parametrize("order", PERMUTATIONS)
+@pytest.mark.parametrize("flip", FLIPS)
+def test_any_grid_turns_to_the_same_canonical_array_and_back(order, flip):
+    spine = make_spine(slices=2, spacing=(4.0, 3.0, 2.5))
+    series, (mask,) = to_series(spine, order=order, flip=flip)
+    frame = frame_of(mask.tissue)
+    np.testing.assert_array_equal(frame.canonical(mask.tissue.array), spine.tissue)
+    np.testing.assert_array_equal(frame.original(spine.tissue), mask.tissue.array)
+    assert frame.spacing_mm == pytest.approx(spine.spacing)
+    kji = frame.to_original(np.array([1.0, 20.0, 30.0]), mask.tissue.shape)
+    # Canonical (1, 20, 30): 4 mm to the left, 60 mm down, 75 mm back.
+    np.testing.assert_allclose(series.blocks[0].volume.to_patient(kji), [4.0, 75.0, -60.0])
