@@ -71,7 +71,8 @@ class MrSeries:
 
 def uid_of(study: MrStudy, *parts: object) -> str:
     """The UID of a part of a study; the same parts give the same UID."""
-    return generate_uid(entropy_srcs=[study.entropy, *(str(part) for part in parts)])
+    # One text with separators: pydicom joins its sources, so that 1, 11 would be 11, 1.
+    return generate_uid(entropy_srcs=["/".join([study.entropy, *(str(part) for part in parts)])])
 
 
 def write_mr_series(
