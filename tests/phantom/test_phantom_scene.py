@@ -79,7 +79,7 @@ def test_a_dark_unlabelled_line_parts_every_disc_from_its_bodies(scene):
     # A sagittal plane: columns backward, rows downward, 0.3 mm.
     affine = np.eye(4)
     affine[:3, :3] = np.array([[0, 0, -1], [1, 0, 0], [0, -1, 0]]) * 0.3
-    affine[:3, 3] = np.array(disc_truth(disc).centroid_mm) + [0.0, -21.0, 12.0]
+    affine[:3, 3] = np.add(disc_truth(disc).centroid_mm, [0.0, -21.0, 12.0])
     grid = Volume(np.broadcast_to(np.uint8(0), (1, 80, 140)), affine)
     sample = scene.sample(grid, 1.0, planes=1)
     body, inside = sample.codes[0] == 43, sample.codes[0] == 94

@@ -386,9 +386,11 @@ class Scene:
             window,
             label,
         )
-        slit = (np.abs(z) < 1.7 + 0.05 * y) & (np.abs(x) < 7) & (y > 0.12 * spec.depth_mm)
+        # The basivertebral vein: a funnel that opens towards the back wall.
+        deep = y / np.float32(spec.depth_mm)
+        slit = (np.abs(z) < 0.4 + 3.2 * deep) & (np.abs(x) < 2 + 12 * deep) & (deep > 0.1)
         if not spec.name.startswith("S"):
-            canvas.put(marrow & slit, Tissue.VEIN, (Tissue.YELLOW_MARROW, 0.35), window, label)
+            canvas.put(marrow & slit, Tissue.VEIN, (Tissue.YELLOW_MARROW, 0.5), window, label)
 
     def _yellow(
         self,

@@ -153,7 +153,8 @@ def _lumbar_spinous(spec: VertebraSpec, x: Array, y: Array, z: Array) -> Array:
     half_height = height * (0.30 + 0.07 * np.clip(along, -1, 1))
     z0 = -0.44 * height - 0.05 * height * along
     half_width = 2.9 + 0.8 * np.clip(along, -1, 1)
-    return box(x, y - middle, z - z0, (half_width, length / 2 + 1, half_height), 2.8)
+    blade = box(np.zeros_like(x), y - middle, z - z0, (9.0, length / 2 + 1, half_height), 5.5)
+    return rounded_intersection(blade, np.abs(x) - half_width, 2.5)
 
 
 def _thoracic_spinous(spec: VertebraSpec, x: Array, y: Array, z: Array) -> Array:
