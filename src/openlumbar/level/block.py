@@ -244,7 +244,8 @@ def _anchor_trust(seen: Sequence[Evidence], sacral: int) -> float:
 
 
 def _trust(evidence: Evidence) -> float:
-    return float(np.clip((evidence.certainty - 0.2) / 0.4, 0.3, 1.0))
+    """An unsure outline weakens a name a little; where it stands in the chain still counts."""
+    return float(np.clip((evidence.certainty - 0.2) / 0.4, 0.7, 1.0))
 
 
 def _flags(
@@ -260,7 +261,7 @@ def _flags(
             flags[number].append("low-certainty")
         if confidence[number] < UNSURE:
             flags[number].append("numbering-uncertain")
-    return tuple(tuple(words) for words in flags)
+    return tuple(tuple(dict.fromkeys(words)) for words in flags)
 
 
 def _canal_beside(block: ReadBlock, chain: Chain) -> tuple[bool, ...]:

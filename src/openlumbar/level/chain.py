@@ -21,6 +21,8 @@ ONE_BODY = 1.25
 SCRAP, ONE_FROM_SCRAP = 0.6, 1.5
 #: Bodies further apart than this many typical steps have lost one between them.
 GAP = 1.6
+#: More bodies missing in one gap than this cannot be counted across it.
+ABYSS = 2
 #: Height of a body over its depth when nothing better is known; generic.
 _HEIGHT_TO_DEPTH = 0.8
 
@@ -93,8 +95,8 @@ def find_chain(tissue: NDArray[np.uint8], grid: Grid) -> Chain | Nothing:
     curve = _curve_of(chosen, discs)
     for _ in range(2):
         links = [measure(piece, curve) for piece in chosen]
-        typical = typical_length(links)
         near = _near_discs(discs, curve, links)
+        typical = typical_length(links, _between(links, near))
         links, others = _absorb(links, others, curve, typical)
         links = _part_long(links, near, curve, typical)
         links = _merge_short(links, near, curve, typical)
@@ -103,6 +105,7 @@ def find_chain(tissue: NDArray[np.uint8], grid: Grid) -> Chain | Nothing:
     links = _drop_loose_ends([measure(piece, curve) for piece in chosen], typical)
     near = _near_discs(discs, curve, links)
     missing = _missing(links, near, typical)
+    links, missing = _below_abyss(links, missing)
     return Chain(tuple(links), missing, tuple(near), tuple(others), curve, typical)
 
 
@@ -131,8 +134,14 @@ def measure(piece: Piece, curve: SpineCurve) -> Link:
     return Link(piece, middle, middle + start, middle + end, depth, area / depth)
 
 
-def typical_length(links: Sequence[Link]) -> float:
-    """Extent of a usual body along the curve, mm; touching pairs do not lengthen it."""
+def typical_length(links: Sequence[Link], discs: int = 0) -> float:
+    """Extent of a usual body along the curve, mm; touching pairs do not lengthen it.
+
+    Where the ``discs`` found are about as many as the gaps, the links are single bodies
+    whatever their proportions: some headers state a wrong pixel spacing.
+    """
+    if len(links) > 2 and discs >= 0.7 * (len(links) - 1):
+        return float(np.median([link.length_mm for link in links]))
     depth = float(np.median([link.depth_mm for link in links]))
     single = [li.length_mm for li in links if 0.45 * depth < li.length_mm < 1.2 * depth]
     return float(np.median(single)) if single else _HEIGHT_TO_DEPTH * depth
@@ -337,6 +346,23 @@ def _is_loose(end: Link, neighbour: Link, typical: float, border: int) -> bool:
     sacral = end.piece.share(Tissue.BODY) < 0.5
     least = 80.0 if sacral else 0.25 * neighbour.front_mm2
     return far or end.front_mm2 < max(80.0, least)
+
+
+def _between(links: Sequence[Link], discs: Sequence[Link]) -> int:
+    """How many gaps between links hold a disc."""
+    return sum(
+        any(upper.along_mm < disc.along_mm < lower.along_mm for disc in discs)
+        for upper, lower in pairwise(links)
+    )
+
+
+def _below_abyss(links: list[Link], missing: tuple[int, ...]) -> tuple[list[Link], tuple[int, ...]]:
+    """Give up what stands above a gap too wide to count across, unless little is below it."""
+    wide = [number for number, lost in enumerate(missing) if lost > ABYSS]
+    first = wide[-1] + 1 if wide else 0
+    if len(links) - first < 2:
+        return links, missing
+    return links[first:], missing[first:]
 
 
 def _missing(links: Sequence[Link], discs: Sequence[Link], typical: float) -> tuple[int, ...]:
