@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import gdcm
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as DicomSequence
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLosslessSV1, generate_uid
 
 MR_STORAGE = "1.2.840.10008.5.1.4.1.1.4"
 ENHANCED_MR_STORAGE = "1.2.840.10008.5.1.4.1.1.4.1"
@@ -153,3 +156,25 @@ def _one(**elements: Any) -> DicomSequence:
     for keyword, value in elements.items():
         setattr(item, keyword, value)
     return DicomSequence([item])
+
+
+def as_lossless_jpeg(dataset: Dataset) -> Dataset:
+    """Compress as JPEG lossless, first-order prediction, which only GDCM can write."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.dcm"
+        dataset.save_as(path, enforce_file_format=True)
+        reader = gdcm.ImageReader()
+        reader.SetFileName(str(path))
+        assert reader.Read()
+        change = gdcm.ImageChangeTransferSyntax()
+        change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
+        change.SetInput(reader.GetImage())
+        assert change.Change()
+        writer = gdcm.ImageWriter()
+        writer.SetFileName(str(path))
+        writer.SetFile(reader.GetFile())
+        writer.SetImage(change.GetOutput())
+        assert writer.Write()
+        compressed = dcmread(path)
+    assert compressed.file_meta.TransferSyntaxUID == JPEGLosslessSV1
+    return compressed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import permutations
 
 import nibabel
@@ -222,9 +223,13 @@ def test_metaimage_is_lps_already(tmp_path, name):
 
 def test_bad_metaimages(tmp_path):
     raw = mha(tmp_path / "a.mha").read_bytes()
-    no_spacing = raw.replace(b"ElementSpacing = 0.6", b"ElementSpacing = 0.0")
+    no_spacing = re.sub(rb"ElementSpacing = \S+", b"ElementSpacing = 0", raw)
     assert no_spacing != raw
-    for content in (raw[: len(raw) // 2], b"", b"text", no_spacing):
+    packed = SimpleITK.ReadImage(str(tmp_path / "a.mha"))
+    SimpleITK.WriteImage(packed, str(tmp_path / "b.mha"), useCompression=True)
+    small = (tmp_path / "b.mha").read_bytes()
+    assert read_mha(tmp_path / "b.mha").volume.shape == (4, 8, 10)
+    for content in (raw[:-5], raw[: len(raw) // 2], small[:-9], b"", b"text", no_spacing):
         (tmp_path / "a.mha").write_bytes(content)
         with pytest.raises(InputError):
             read_mha(tmp_path / "a.mha")

@@ -251,6 +251,13 @@ def _exam_warnings(objects: Sequence[DicomObject], series: Sequence[Series]) -> 
         warnings.append(
             f"the series name {len(frames)} frames of reference; their coordinates are taken as one"
         )
+    uids = {
+        (entry.study_uid, entry.series_number, entry.series_uid)
+        for entry in objects
+        if entry.frames and entry.series_number is not None
+    }
+    if len(uids) > len({(study, number) for study, number, _ in uids}):
+        warnings.append("several series of one study carry the same Series Number")
     studies = {entry.study_uid for entry in objects if entry.frames}
     if len(studies) > 1:
         warnings.append(f"the files belong to {len(studies)} studies of the patient")

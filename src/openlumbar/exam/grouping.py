@@ -220,22 +220,31 @@ def reason_to_leave_out(part: Part) -> str:
     Localizers, reformats and other derived pictures, diffusion, components other than
     magnitude, water or in phase, time points after the first.
     """
-    frame = part.frames[0]
+    rules = (_type_reason, _component_reason, _time_reason, _direction_reason)
+    return next((reason for rule in rules if (reason := rule(part))), "")
+
+
+def _type_reason(part: Part) -> str:
     types = {word for entry in part.frames for word in entry.acquisition.image_type}
-    description = frame.acquisition.description.lower()
+    description = part.frames[0].acquisition.description.lower()
     if types & _LOCALIZER_TYPES or any(word in description for word in _LOCALIZER_WORDS):
         return "a localizer"
-    if types & _REFORMAT_TYPES:
-        return f"derived from another series ({', '.join(sorted(types & _REFORMAT_TYPES))})"
-    if (frame.order.b_value or 0) > 0:
+    reformat = ", ".join(sorted(types & _REFORMAT_TYPES))
+    return f"derived from another series ({reformat})" if reformat else ""
+
+
+def _component_reason(part: Part) -> str:
+    if (part.frames[0].order.b_value or 0) > 0:
         return "diffusion-weighted"
-    if component(frame) in _UNUSED_COMPONENTS:
-        return f"a {component(frame)} image"
-    if "time point" in part.split_by and (frame.order.temporal or 1) > 1:
-        return f"time point {frame.order.temporal} of the same slices"
-    if part.repetition > 1:
-        return f"repetition {part.repetition} of the same slices"
-    return _direction_reason(part)
+    name = component(part.frames[0])
+    return f"a {name} image" if name in _UNUSED_COMPONENTS else ""
+
+
+def _time_reason(part: Part) -> str:
+    time = part.frames[0].order.temporal or 1
+    if "time point" in part.split_by and time > 1:
+        return f"time point {time} of the same slices"
+    return f"repetition {part.repetition} of the same slices" if part.repetition > 1 else ""
 
 
 def _direction_reason(part: Part) -> str:

@@ -54,12 +54,24 @@ def translated(name: str, what: str = "cannot be read as DICOM") -> Iterator[Non
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Send the warnings of pydicom and its decoders to the log instead of the terminal."""
+    """Send the warnings of pydicom and its decoders to our log instead of the terminal.
+
+    Their own logs carry tracebacks of every damaged picture; what a user needs of them
+    stands in the warnings of the series.
+    """
     gdcm.Trace.WarningOff()
     gdcm.Trace.ErrorOff()
-    with warnings.catch_warnings(record=True) as caught, config.disable_value_validation():
-        warnings.simplefilter("always")
-        yield
+    loggers = [logging.getLogger(name) for name in ("pydicom", "openjpeg")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        with warnings.catch_warnings(record=True) as caught, config.disable_value_validation():
+            warnings.simplefilter("always")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
     for message in {str(entry.message) for entry in caught}:
         _LOG.debug("pydicom: %s", message)
 

@@ -7,6 +7,7 @@ record with which a mask is written on the file's own grid.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,7 +150,7 @@ def read_mha(path: Path) -> VolumeFile:
     GeometryError, InputError
         As :func:`read_nifti`; two-dimensional files have no place in the patient.
     """
-    _check_data_file(path)
+    data = _data_part(path)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO("MetaImageIO")
@@ -165,23 +166,41 @@ def read_mha(path: Path) -> VolumeFile:
     if image.GetDimension() < 3:
         raise GeometryError(f"{path.name}: two-dimensional, without a place in the patient")
     array = SimpleITK.GetArrayFromImage(image)
+    if data.found_bytes < (data.packed_bytes or array.nbytes):
+        # ITK fills what a truncated file lacks with whatever is in memory.
+        raise UnreadableError(f"{path.name}: truncated, {data.found_bytes} bytes of voxels")
     array = array.transpose(range(array.ndim)[::-1])
     return _volume_file(path, array, _mha_affine(image), "mha", [])
 
 
-def _check_data_file(path: Path) -> None:
-    """Refuse a header that points at data outside of its own folder."""
+@dataclass(frozen=True)
+class _DataPart:
+    """How many bytes of voxels a MetaImage has, and should have when compressed."""
+
+    found_bytes: int
+    packed_bytes: int
+
+
+def _data_part(path: Path) -> _DataPart:
+    """Look at the header; data outside of its own folder are refused."""
     try:
         with path.open("rb") as stream:
             head = stream.read(1 << 16)
+        before, found, rest = head.partition(b"ElementDataFile")
+        line = rest.split(b"\n", 1)[0]
+        target = line.partition(b"=")[2].strip().decode("latin-1")
+        if not found or not target:
+            raise UnreadableError(f"{path.name}: not a MetaImage (no ElementDataFile)")
+        if target == "LIST" or "/" in target or "\\" in target:
+            raise UnreadableError(f"{path.name}: its data must lie in one file beside it")
+        start = len(before) + len(found) + len(line) + 1 if target == "LOCAL" else 0
+        data = path if target == "LOCAL" else path.parent / target
+        size = data.stat().st_size - start
     except OSError as error:
         raise UnreadableError(f"{path.name}: cannot be opened ({error.strerror})") from error
-    _, found, rest = head.partition(b"ElementDataFile")
-    target = rest.partition(b"=")[2].split(b"\n", 1)[0].strip().decode("latin-1")
-    if not found or not target:
-        raise UnreadableError(f"{path.name}: not a MetaImage (no ElementDataFile)")
-    if target != "LOCAL" and (target == "LIST" or "/" in target or "\\" in target):
-        raise UnreadableError(f"{path.name}: its data must lie in one file beside it")
+    packed = re.search(rb"CompressedDataSize\s*=\s*(\d{1,15})", before)
+    compressed = re.search(rb"CompressedData\s*=\s*True", before, re.IGNORECASE)
+    return _DataPart(size, int(packed.group(1)) if packed else int(bool(compressed)))
 
 
 def _mha_affine(image: SimpleITK.Image) -> NDArray:
