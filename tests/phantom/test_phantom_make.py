@@ -11,6 +11,7 @@ import pytest
 from openlumbar.core.errors import OptionError
 from openlumbar.core.exam import Weighting
 from openlumbar.core.plane import Plane
+from openlumbar.exam import read_exam
 from openlumbar.phantom import PhantomOptions, make_phantom, write_phantom
 
 
@@ -41,7 +42,7 @@ def test_truth_lies_on_the_grid_of_its_series(phantom):
 
 def test_an_axial_block_is_parallel_to_its_disc_and_cuts_it(phantom):
     truth = phantom.truth.series[2]
-    block = phantom.exam.series[2].blocks[-1].volume
+    block = phantom.exam.series[2].blocks[0].volume
     assert block.plane is Plane.AXIAL
     tilt = np.degrees(np.arctan2(-block.affine[1, 2], block.affine[2, 2]))
     disc, above, below = (phantom.truth.level(n).wedge_deg for n in ("L5-S1", "L5", "S1"))
@@ -49,7 +50,7 @@ def test_an_axial_block_is_parallel_to_its_disc_and_cuts_it(phantom):
     # away from its endplate.
     expected = phantom.truth.sacral_slope_deg - disc / 2 + (below - above) / 4
     assert tilt == pytest.approx(expected, abs=0.5)
-    assert (truth.codes[-1].array == 100).sum() > 50
+    assert (truth.codes[0].array == 100).sum() > 50
 
 
 def test_fluid_is_bright_on_t2_and_dark_on_t1(phantom):
@@ -75,6 +76,19 @@ def test_written_dicom_has_the_geometry_and_pixels_of_the_exam(phantom, tmp_path
     assert dataset.PatientName == "Phantom^Seed-1"
     assert dataset.PatientSex == phantom.anatomy.sex
     assert float(dataset.PatientWeight) == pytest.approx(phantom.anatomy.mass_kg, abs=0.06)
+
+
+def test_intake_reads_the_exam_that_was_made(phantom, tmp_path):
+    write_phantom(phantom, tmp_path)
+    read = read_exam([tmp_path / "dicom"])
+    assert read.subject == phantom.exam.subject
+    assert [series.name for series in read.series] == [s.name for s in phantom.exam.series]
+    for mine, theirs in zip(phantom.exam.series, read.series, strict=True):
+        assert (theirs.plane, theirs.weighting) == (mine.plane, mine.weighting)
+        for one, other in zip(mine.blocks, theirs.blocks, strict=True):
+            assert other.instances == one.instances
+            assert np.allclose(other.volume.affine, one.volume.affine, atol=1e-6)
+            assert np.array_equal(other.volume.array, one.volume.array)
 
 
 def test_written_truth_is_in_the_same_space(phantom, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from openlumbar.core.errors import OptionError
 from openlumbar.core.exam import Weighting
 from openlumbar.core.volume import Volume
-from openlumbar.phantom.acquire import mean_signal
+from openlumbar.phantom.acquire import cross_talk, mean_signal
 from openlumbar.phantom.scene import GridSample
 from openlumbar.phantom.tissue import SEQUENCES, Tissue, tissue_signals
 
@@ -53,3 +53,12 @@ def test_a_voxel_mixes_tissues_and_planes_by_their_parts():
     # The middle plane weighs 1 of 2.2; a fifth of it is CSF.
     expected = (0.8 * 1.0 + 0.2 * 0.5) / 2.2
     assert mean_signal(sample, signals)[0, 0, 0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_crossing_blocks_leave_a_dark_band_where_they_cross_and_nowhere_else():
+    grid = Volume(np.zeros((1, 40, 8), np.uint8), np.diag([1.0, 1.0, 4.0, 1.0]))
+    # Three slices of 4 mm across the rows, from y = 8 to y = 20.
+    other = np.array([[1.0, 0, 0, 0], [0, 0, 4.0, 10.0], [0, -1.0, 0, 5.0], [0, 0, 0, 1.0]])
+    left = cross_talk(grid, [Volume(np.zeros((3, 10, 8), np.uint8), other)])[0, :, 4]
+    assert np.allclose(left[11:18], 0.4, atol=0.02)
+    assert np.allclose(left[[0, 3, 26, 39]], 1.0, atol=0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, zoom
 
 from openlumbar.core.plane import Plane
+from openlumbar.core.volume import Volume
 from openlumbar.phantom.scene import GridSample, Scene
 
 Floats = NDArray[np.float32]
@@ -104,14 +106,53 @@ def _sensitivity(sample: GridSample, scene: Scene, scanner: Scanner) -> Floats:
     return out
 
 
+def cross_talk(grid: Volume, crossing: Sequence[Volume]) -> Floats:
+    """Signal left where slices of other blocks have already used the magnetisation.
+
+    Parameters
+    ----------
+    grid
+        The block that is looked at.
+    crossing
+        Other blocks of the same series; each saturates the slab that it fills.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``float32[k, j, i]``: 1 outside of all other slabs, 0.4 within one.
+    """
+    left = np.ones(grid.shape, np.float32)
+    k, j, i = np.indices(grid.shape, np.float32)
+    for other in crossing:
+        step = other.spacing_mm[0]
+        normal = other.affine[:3, 2] / step
+        toward = normal @ grid.affine[:3, :3]
+        start = float(normal @ (grid.affine[:3, 3] - other.affine[:3, 3]))
+        along = start + toward[0] * i + toward[1] * j + toward[2] * k
+        half = 0.5 * step * other.shape[0]
+        inside = half - np.abs(along - half + 0.5 * step)
+        left *= 1 - 0.6 / (1 + np.exp(-np.clip(inside / 0.8, -30, 30)))
+    return left.astype(np.float32)
+
+
 def acquire(
     scene: Scene,
     sample: GridSample,
     signals: Floats,
     scanner: Scanner,
     rng: np.random.Generator,
+    crossing: Sequence[Volume] = (),
 ) -> Floats:
     """Make one series' picture of a sampled grid.
+
+    Parameters
+    ----------
+    scene, sample
+        The phantom, and what it is on the grid.
+    signals
+        Signal of each tissue, by :class:`openlumbar.phantom.tissue.Tissue`.
+    crossing
+        Other blocks of the series, whose slices leave dark bands in this one.
 
     Returns
     -------
@@ -120,6 +161,8 @@ def acquire(
     """
     _, step_j, step_i = sample.grid.spacing_mm
     image = mean_signal(sample, signals)
+    if crossing:
+        image *= cross_talk(sample.grid, crossing)
     # The point-spread function of sampling is never narrower than about half a pixel.
     blur = tuple(np.hypot(scanner.blur_mm / step, 0.42) for step in (step_j, step_i))
     image = gaussian_filter(image, (0, *blur))

@@ -99,11 +99,11 @@ def _block(disc: PlacedDisc, frame: AxialFrame) -> Volume:
 
 
 def axial_blocks(spine: Spine, frame: AxialFrame) -> tuple[Volume, ...]:
-    """One grid for each of the lowest discs above the sacrum, from the head downward.
+    """One grid for each of the lowest discs above the sacrum, from the foot upward.
 
     Columns run to the patient's left, rows backward, slices upward.
     """
     names = [disc.spec.name for disc in spine.discs]
     last = next(n for n, name in enumerate(names) if name.endswith("-S1"))
     chosen = spine.discs[max(last + 1 - frame.blocks, 0) : last + 1]
-    return tuple(_block(disc, frame) for disc in chosen)
+    return tuple(_block(disc, frame) for disc in reversed(chosen))

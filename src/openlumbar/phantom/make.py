@@ -157,8 +157,16 @@ class _Imaging:
         thickness = samples[0].grid.spacing_mm[0] * self.options.thickness
         acquisition = _acquisition(number, plane, sequence, thickness)
         signals = tissue_signals(sequence)
+        grids = [sample.grid for sample in samples]
         images = [
-            acquire(self.scene, sample, signals, self.options.scanner, self.rng)
+            acquire(
+                self.scene,
+                sample,
+                signals,
+                self.options.scanner,
+                self.rng,
+                crossing=[grid for grid in grids if grid is not sample.grid],
+            )
             for sample in samples
         ]
         count = sum(len(image) for image in images)
@@ -170,10 +178,10 @@ class _Imaging:
             blocks=_blocks(images, samples, instance_uids(count, acquisition, self.study)),
             source="dicom",
             facts={
-                "tr_ms": sequence.tr_ms,
-                "te_ms": sequence.te_ms,
-                "ti_ms": sequence.ti_ms or None,
-                "field_t": sequence.field_t,
+                "repetition_time_ms": sequence.tr_ms,
+                "echo_time_ms": sequence.te_ms,
+                "inversion_time_ms": sequence.ti_ms or None,
+                "field_strength_t": sequence.field_t,
                 "description": acquisition.description,
             },
         )

@@ -343,6 +343,15 @@ class Scene:
 
     # -- bone and discs ------------------------------------------------------------
 
+    def _roots(self, canvas: Canvas, placed: PlacedVertebra) -> None:
+        spec = placed.spec
+        middle = placed.to_patient((0.0, shapes.arch_of(spec).centre_y, -0.3 * spec.height_mm))
+        window = canvas.near(middle, 32.0)
+        if window is None or spec.name in ("S3", "S4", "S5"):
+            return
+        distance = shapes.nerve_roots(spec, *canvas.local(window, placed))
+        canvas.put(distance < 0, Tissue.NERVE, (Tissue.FAT, 0.1), window)
+
     def _arch(self, canvas: Canvas, placed: PlacedVertebra) -> None:
         spec = placed.spec
         sacral = spec.name.startswith("S")
@@ -452,6 +461,8 @@ class Scene:
         self._ilium(canvas, inside, dx)
         self._vessels(canvas, dx, ahead)
         self._midline(canvas, row, dx, dy)
+        for placed in self.spine.vertebrae:
+            self._roots(canvas, placed)
         for placed in self.spine.vertebrae:
             self._arch(canvas, placed)
         self._sac(canvas, row, dx, dy)

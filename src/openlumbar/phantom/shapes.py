@@ -205,6 +205,16 @@ def posterior_elements(spec: VertebraSpec, x: Array, y: Array, z: Array) -> Arra
     return np.minimum(arch, _mirrored(spec, np.abs(x), y, z))
 
 
+def nerve_roots(spec: VertebraSpec, x: Array, y: Array, z: Array) -> Array:
+    """The pair of roots that leave under the pedicles, ganglion included."""
+    arch, height = arch_of(spec), spec.height_mm
+    ends = (
+        (arch.half_width - 3.0, arch.centre_y - 2.0, -0.05 * height),
+        (arch.half_width + 16.0, arch.centre_y - 5.0, -0.52 * height),
+    )
+    return capsule(np.abs(x), y, z, ends, 2.6)
+
+
 def sacral_arch(spec: VertebraSpec, x: Array, y: Array, z: Array) -> Array:
     """The bone about and beside the sacral canal of one segment, crest included."""
     arch, height = arch_of(spec), spec.height_mm
