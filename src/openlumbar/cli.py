@@ -39,6 +39,7 @@ app = App(
     name="openlumbar",
     help=f"A lumbar-spine MRI exam goes in; named anatomy comes out. {NOTICE}",
     version=__version__,
+    suppress_keyboard_interrupt=False,  # main() tells what Ctrl-C left behind
 )
 logger = logging.getLogger(__name__)
 

@@ -25,6 +25,10 @@ NOTICE = "Research use only – not for diagnosis"
 #: Millimetres kept around the labelled anatomy: above, below, in front, behind.
 _MARGINS_MM = (12.0, 12.0, 42.0, 14.0)
 _SCALE_BAR_MM = 50.0
+#: A name is looked a place for this far from its body's centre, and stands this far off.
+_REACH_MM, _GAP_MM = 40.0, 3.0
+#: A name below its body (front of a steep sacrum) hangs from its place.
+_DOWNWARD = 0.6
 _PANEL_HEIGHT_IN = 8.0
 _DPI = 130
 _BACKGROUND = "#0B0B0D"
@@ -50,6 +54,17 @@ class SagittalView:
     bodies: NDArray
     spacing_mm: tuple[float, float]
     slice: int
+
+
+@dataclass(frozen=True)
+class NamePlace:
+    """Right end of a name, ``(y, x)`` in millimetres from the upper left corner.
+
+    ``below`` is true where the name hangs below its body rather than stands beside it.
+    """
+
+    yx_mm: tuple[float, float]
+    below: bool
 
 
 def middle_slice(labels: NDArray) -> int:
@@ -242,21 +257,29 @@ def _draw_names(axes: Any, view: SagittalView, rows: list[LevelRow]) -> None:
     from matplotlib import patheffects
 
     flagged = {row.label for row in rows if row.flags}
-    for code, region in _regions(view).items():
-        y, x = _in_front_of(region, view.spacing_mm)
+    for code, place in name_places(view).items():
         disc = BY_CODE[code].kind == "disc"
         axes.text(
-            x - 3.0,
-            y,
+            *place.yx_mm[::-1],
             BY_CODE[code].name + (" *" if code in flagged else ""),
             color=tint(colour_of(code), 0.0 if disc else 0.25),
             fontsize=8.5 if disc else 13,
             fontweight="normal" if disc else "bold",
             ha="right",
-            va="center",
+            va="top" if place.below else "center",
             clip_on=True,
             path_effects=[patheffects.withStroke(linewidth=2.5, foreground=_BACKGROUND)],
         )
+
+
+def name_places(view: SagittalView) -> dict[int, NamePlace]:
+    """Where the name of each vertebra and disc goes: in front of it, clear of all anatomy."""
+    regions = _regions(view)
+    centres = {code: _centre_mm(region, view.spacing_mm) for code, region in regions.items()}
+    return {
+        code: NamePlace(_in_front_of(view, centres[code], forward), bool(forward[0] > _DOWNWARD))
+        for code, forward in _forward(centres).items()
+    }
 
 
 def _regions(view: SagittalView) -> dict[int, NDArray[np.bool_]]:
@@ -272,10 +295,36 @@ def _regions(view: SagittalView) -> dict[int, NDArray[np.bool_]]:
     return found
 
 
-def _in_front_of(region: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> tuple[float, float]:
-    """The middle height and the front edge of a region, millimetres in the picture."""
-    rows, columns = np.nonzero(region)
-    return (rows.mean() + 0.5) * spacing_mm[0], np.percentile(columns, 2) * spacing_mm[1]
+def _centre_mm(region: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> NDArray[np.float64]:
+    """Centre (y, x) of a region, millimetres in the picture."""
+    return (np.argwhere(region).mean(axis=0) + 0.5) * spacing_mm
+
+
+def _forward(centres: dict[int, NDArray[np.float64]]) -> dict[int, NDArray[np.float64]]:
+    """For each centre, from the head down, the direction (y, x) square to the column."""
+    codes = sorted(centres, key=lambda code: float(centres[code].sum()))
+    directions = {}
+    for place, code in enumerate(codes):
+        upper, lower = codes[max(place - 1, 0)], codes[min(place + 1, len(codes) - 1)]
+        along = centres[lower] - centres[upper] if upper != lower else np.array([1.0, 0.0])
+        down, back = along / np.linalg.norm(along)
+        directions[code] = np.array([back, -down])
+    return directions
+
+
+def _in_front_of(
+    view: SagittalView, centre: NDArray[np.float64], forward: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Where (y, x) a name stands clear of all anatomy, millimetres in the picture."""
+    clear = centre
+    for distance in np.arange(0.0, _REACH_MM, 0.5):
+        point = centre + distance * forward
+        row, column = np.floor(point / view.spacing_mm).astype(int)
+        inside = 0 <= row < view.labels.shape[0] and 0 <= column < view.labels.shape[1]
+        if inside and view.labels[row, column]:
+            clear = point
+    y, x = clear + _GAP_MM * forward
+    return float(y), float(x)
 
 
 def _draw_scale_bar(axes: Any, view: SagittalView) -> None:

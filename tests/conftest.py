@@ -1,0 +1,115 @@
+"""Exams that many tests read, and a predictor that needs no weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import nibabel
+import numpy as np
+import pytest
+
+from openlumbar.core.exam import Series, Weighting
+from openlumbar.core.masks import TISSUE_NAMES
+from openlumbar.models import ModelCard
+from openlumbar.models.card import ModelInput
+from openlumbar.phantom import PhantomOptions, make_phantom, write_phantom
+from openlumbar.phantom.grids import AxialFrame, SagittalFrame
+
+#: In-plane pixel of the phantom, and what the painted predictor asks for: no resampling,
+#: so that the painted tissue arrives as it was painted.
+PIXEL_MM = 1.2
+
+
+class PaintedPredictor:
+    """Reads the tissue off a picture whose intensity *is* the tissue (``painted``).
+
+    A real implementation of the protocol, by thresholds: 0, 1/8 … 7/8 of full scale are
+    the eight classes, and full scale (the frame painted round each slice) is background.
+    """
+
+    def __init__(self) -> None:
+        self.card = ModelCard(
+            name="painted",
+            version="1",
+            task="tests",
+            recipe="none",
+            input=ModelInput(
+                spacing_mm=(PIXEL_MM, PIXEL_MM),
+                channels=("slice", "left", "right"),
+                divisor=16,
+                neighbour_mm=(2.0, 4.0, 6.0),
+                intensity="painted",
+                preprocessing="openlumbar.segment.preprocess.prepare",
+            ),
+            classes=TISSUE_NAMES,
+            data=(),
+            held_out={},
+            results={},
+            limits=(),
+            sha256="0" * 64,
+        )
+
+    def predict(self, images):
+        tissue = np.rint(images[:, 0] * 8).astype(int) % 8
+        return np.moveaxis(np.eye(8, dtype=np.float32)[tissue], -1, 1)
+
+
+def painted(series, truth):
+    """The series with its true tissue, times 100, for intensities, and a frame of 800."""
+    blocks = []
+    for block, regions in zip(series.blocks, truth.regions, strict=True):
+        values = regions.array.astype(np.uint16) * 100
+        for axis in (1, 2):
+            np.moveaxis(values, axis, 0)[:4] = 800
+        blocks.append(replace(block, volume=block.volume.with_array(values)))
+    return replace(series, blocks=tuple(blocks))
+
+
+@pytest.fixture(scope="session")
+def phantom():
+    """A small exam: seven sagittal T2 slices, and two blocks of two axial slices."""
+    options = PhantomOptions(
+        sagittal=SagittalFrame(pixel_mm=PIXEL_MM, slices=7),
+        axial=AxialFrame(pixel_mm=PIXEL_MM, slices=2, blocks=2),
+        contrasts=(Weighting.T2,),
+    )
+    return make_phantom(3, options)
+
+
+@pytest.fixture(scope="session")
+def painted_phantom(phantom):
+    pairs = zip(phantom.exam.series, phantom.truth.series, strict=True)
+    series = tuple(painted(one, truth) for one, truth in pairs)
+    return replace(phantom, exam=replace(phantom.exam, series=series))
+
+
+@pytest.fixture(scope="session")
+def painted_exam(painted_phantom):
+    return painted_phantom.exam
+
+
+@pytest.fixture(scope="session")
+def painted_dicom(painted_phantom, tmp_path_factory):
+    """The painted exam as a folder of DICOM files."""
+    folder = tmp_path_factory.mktemp("painted")
+    write_phantom(painted_phantom, folder)
+    return folder / "dicom"
+
+
+@pytest.fixture(scope="session")
+def painted_nifti(painted_exam, tmp_path_factory):
+    """The painted sagittal series as a NIfTI file whose axes are not ours: (k, i, j)."""
+    block = painted_exam.series[0].blocks[0]
+    affine = np.diag([-1.0, -1, 1, 1]) @ block.volume.affine[:, [2, 0, 1, 3]]
+    path = tmp_path_factory.mktemp("nifti") / "sub-01_T2w.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(block.volume.array.transpose(0, 2, 1), affine), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def predictor():
+    return PaintedPredictor()
+
+
+def sagittal(exam) -> Series:
+    return next(series for series in exam.series if series.plane == "sagittal")

@@ -1,0 +1,183 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from openlumbar import cli
+from openlumbar.models import predictor as predictor_module
+
+
+@pytest.fixture(autouse=True)
+def logs(tmp_path_factory, monkeypatch):
+    """The log goes to the user's state folder: here, to one that can be looked at."""
+    folder = tmp_path_factory.mktemp("state")
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+    return folder / "openlumbar"
+
+
+@pytest.fixture
+def shipped(monkeypatch, predictor):
+    """The painted predictor in the place of the shipped weights."""
+    monkeypatch.setattr("openlumbar.pipeline.load_model", lambda name: predictor)
+
+
+def run(capfd, *arguments):
+    code = cli.main([str(argument) for argument in arguments])
+    out, err = capfd.readouterr()
+    assert "Traceback" not in out + err
+    return code, out, err
+
+
+def test_analyze_writes_and_tells(shipped, painted_dicom, tmp_path, capfd):
+    code, out, err = run(capfd, "analyze", painted_dicom, "-o", tmp_path / "out")
+    assert (code, err) == (0, "")
+    assert "L4-L5" in out
+    assert "not for diagnosis" in out
+    assert str(tmp_path / "out") in out.replace("\n", "")
+    assert (tmp_path / "out" / "levels.csv").exists()
+
+
+def test_facts_of_the_person_and_the_weighting_can_be_given(
+    shipped, painted_nifti, tmp_path, capfd
+):
+    out = tmp_path / "out"
+    facts = ("--sex", "F", "--age", 54, "--height-m", 1.68, "--mass-kg", 70)
+    code, _, _ = run(capfd, "analyze", painted_nifti, "-o", out, "--weighting", "T1w", *facts)
+    assert code == 0
+    exam = json.loads((out / "exam.json").read_text())
+    assert exam["subject"] == {"sex": "F", "age_years": 54, "height_m": 1.68, "mass_kg": 70}
+    assert exam["series"][0]["weighting"] == "T1w"
+    options = json.loads((out / "run.json").read_text())["options"]
+    assert options["weighting"] == "T1w"
+
+
+def test_the_patient_that_was_asked_for_is_not_written_down(
+    shipped, painted_dicom, tmp_path, capfd
+):
+    out = tmp_path / "out"
+    code, _, _ = run(capfd, "analyze", painted_dicom, "-o", out, "--patient", "PHANTOM-3")
+    assert code == 0
+    assert json.loads((out / "run.json").read_text())["options"] == {"patient": "(given)"}
+    assert "PHANTOM-3" not in "".join(path.read_text() for path in out.glob("*.json"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-command"],
+        ["analyze"],
+        ["analyze", "exam"],
+        ["analyze", "exam", "-o", "out", "--no-such-option", "1"],
+        ["analyze", "exam", "-o", "out", "--weighting", "T7w"],
+        ["analyze", "exam", "-o", "out", "--age", "old"],
+        ["analyze", "exam", "-o", "out", "--height-m", "168"],
+        ["phantom", "-o", "out", "--count", "0"],
+        ["analyze", "no-such-exam", "-o", "out"],
+        ["inspect", "no-such-exam"],
+        ["analyze", "notes", "-o", "out"],
+        ["analyze", "notes", "-o", "notes/notes.txt"],
+        ["analyze", "exam", "-o", "notes"],
+        ["analyze", "exam", "-o", "out", "--model", "no-such.onnx"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_wrong_is_said_in_a_sentence(arguments, tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "notes.txt").write_text("not an image")
+    (tmp_path / "exam").mkdir()
+    code, out, err = run(capfd, *arguments)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("openlumbar: ")
+    assert err.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["exam", "notes"]
+
+
+def test_a_failed_stage_is_exit_code_3_and_the_rest_is_there(
+    monkeypatch, painted_dicom, tmp_path, capfd, logs
+):
+    monkeypatch.setattr(predictor_module, "_WEIGHTS", tmp_path / "nowhere")
+    out = tmp_path / "out"
+    code, _, err = run(capfd, "analyze", painted_dicom, "-o", out)
+    assert code == 3
+    assert "segment failed" in err
+    (log,) = logs.iterdir()
+    assert str(log) in err
+    assert "Traceback" in log.read_text()
+    assert (out / "exam.json").exists()
+    assert len(json.loads((out / "run.json").read_text())["failures"]) == 1
+
+
+def test_a_bug_is_exit_code_1_one_line_and_a_log(monkeypatch, painted_dicom, tmp_path, capfd, logs):
+    def broken(*arguments):
+        raise ZeroDivisionError("a bug of ours")
+
+    monkeypatch.setattr("openlumbar.pipeline.analyze", broken)
+    code, out, err = run(capfd, "analyze", painted_dicom, "-o", tmp_path / "out")
+    (log,) = logs.iterdir()
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert str(log) in err
+    assert "a bug of ours" in log.read_text()
+    assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_leaves_nothing(monkeypatch, painted_dicom, tmp_path, capfd):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("openlumbar.pipeline.write_facts", interrupted)
+    monkeypatch.setattr("openlumbar.pipeline.load_model", interrupted)
+    code, _, err = run(capfd, "analyze", painted_dicom, "-o", tmp_path / "out")
+    assert (code, err) == (130, "openlumbar: interrupted; nothing was written\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_inspect_shows_what_would_be_used(painted_dicom, capfd, logs):
+    code, out, err = run(capfd, "inspect", painted_dicom)
+    assert (code, err) == (0, "")
+    assert "sagittal" in out
+    assert "axial" in out
+    assert list(logs.iterdir()) == []  # no log when there is nothing to say
+
+
+def test_labels_shows_every_code(capfd):
+    code, out, _ = run(capfd, "labels")
+    assert code == 0
+    assert "L5-S1" in out
+    assert "5132" in out
+
+
+@pytest.fixture
+def quick_phantom(monkeypatch, painted_phantom):
+    monkeypatch.setattr("openlumbar.phantom.make_phantom", lambda seed: painted_phantom)
+
+
+def test_demo_ends_in_a_whole_output(shipped, quick_phantom, tmp_path, capfd):
+    out = tmp_path / "out"
+    for _ in range(2):  # the second replaces the first
+        code, told, _ = run(capfd, "demo", "-o", out)
+        assert code == 0
+        assert str(out) in told.replace("\n", "")
+    assert (out / "run.json").exists()
+    assert list((out / "phantom" / "dicom").rglob("*.dcm"))
+    assert (out / "phantom" / "truth").is_dir()
+
+
+def test_phantom_makes_as_many_as_asked_for(quick_phantom, tmp_path, capfd):
+    code, _, _ = run(capfd, "phantom", "-o", tmp_path / "out", "--seed", 7, "--count", 2)
+    assert code == 0
+    made = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert made == ["phantom-7", "phantom-8"]
+    code, _, err = run(capfd, "phantom", "-o", tmp_path / "out")
+    assert code == 2
+    assert "new or empty" in err
+
+
+def test_python_dash_m_is_the_same_command():
+    command = [sys.executable, "-m", "openlumbar", "analyze", "nothing-here"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("openlumbar: ")

@@ -1,0 +1,120 @@
+"""README and docs are run, so that they stay true.
+
+A ```python block is executed; in a ```bash block each ``openlumbar`` line is. The blocks of
+a page share a folder that holds ``exam/`` (DICOM) and ``scan.nii.gz``, as the pages assume.
+"""
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from openlumbar import cli
+from openlumbar.core.anatomy import STRUCTURES
+from openlumbar.core.flags import FLAGS
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+EXAMPLES = sorted(ROOT.glob("examples/*.py"))
+
+#: What README and docs run with another tool than ours, and who runs it instead.
+NOT_OURS = {
+    "pip": "pip is run by .ci/run, in a fresh environment",
+    "pytest": "pytest is what runs this",
+}
+
+
+@dataclass(frozen=True)
+class CodeBlock:
+    language: str
+    text: str
+
+
+def code_blocks(page: Path) -> Iterator[CodeBlock]:
+    for found in re.finditer(r"^```(bash|python)\n(.*?)^```$", page.read_text(), re.M | re.S):
+        yield CodeBlock(found[1], found[2])
+
+
+def commands(block: CodeBlock) -> Iterator[list[str]]:
+    for line in block.text.splitlines():
+        for part in line.split("#")[0].split("&&"):
+            if words := shlex.split(part):
+                yield words
+
+
+def run_block(block: CodeBlock) -> None:
+    if block.language == "python":
+        exec(compile(block.text, "<docs>", "exec"), {"__name__": "__main__"})
+        return
+    for name, *arguments in commands(block):
+        if name == "openlumbar":
+            assert cli.main(arguments) == 0, arguments
+        else:
+            assert name in NOT_OURS, f"nobody runs '{name}'"
+
+
+@pytest.fixture
+def desk(painted_dicom, painted_nifti, painted_phantom, predictor, tmp_path, monkeypatch):
+    """A folder as the pages assume it, with the painted predictor for the weights."""
+    monkeypatch.setattr("openlumbar.pipeline.load_model", lambda name: predictor)
+    monkeypatch.setattr("openlumbar.phantom.make_phantom", lambda seed: painted_phantom)
+    shutil.copytree(painted_dicom, tmp_path / "exam")
+    shutil.copy(painted_nifti, tmp_path / "scan.nii.gz")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(code_blocks(page))], ids=lambda page: page.name
+)
+def test_the_code_of_a_page_runs(page, desk):
+    if page.name == "outputs.md":  # describes the folder that the tutorial makes
+        assert cli.main(["analyze", "exam", "-o", "out"]) == 0
+    for block in code_blocks(page):
+        run_block(block)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_runs(example, desk):
+    exec(compile(example.read_text(), str(example), "exec"), {"__name__": "__main__"})
+
+
+def rows_of(page: str) -> list[list[str]]:
+    lines = (ROOT / "docs" / "reference" / page).read_text().splitlines()
+    table = [line for line in lines if line.startswith("|")][2:]
+    return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in table]
+
+
+def test_the_page_of_flags_is_the_vocabulary():
+    assert dict(rows_of("flags.md")) == FLAGS
+
+
+def test_the_page_of_labels_is_the_table_of_structures():
+    documented = [(int(code), name, kind, side) for code, name, kind, side in rows_of("labels.md")]
+    assert documented == [(s.code, s.name, s.kind, s.side or "") for s in STRUCTURES]
+
+
+def test_every_command_is_documented():
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text()
+    documented = set(re.findall(r"^## openlumbar (\w+)", page, re.M))
+    assert documented == {name for name in cli.app if not name.startswith("-")}
+
+
+def test_links_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+            if not target.startswith("http"):
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    script = (ROOT / ".ci" / "run").read_text()
+    readme = (ROOT / "README.md").read_text()
+    assert "<!-- ci: tests -->" in script
+    command = re.search(r"<!-- ci: tests -->\n```bash\n(.*?)\n```", readme, re.S)
+    assert command is not None
+    assert command[1] == "pip install '.[dev]' && pytest"

@@ -1,0 +1,165 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from openlumbar.core import anatomy
+from openlumbar.core.errors import OptionError, StageError
+from openlumbar.core.exam import Exam
+from openlumbar.core.plane import Plane
+from openlumbar.exam import ReadOptions
+from openlumbar.pipeline import AnalyzeOptions, Stages, analyze, analyze_files
+
+
+@pytest.fixture(scope="module")
+def analysis(painted_exam, predictor):
+    return analyze(painted_exam, AnalyzeOptions(predictor=predictor))
+
+
+class BrokenPredictor:
+    """Fails on the first picture with an error that quotes what it must not."""
+
+    def __init__(self, predictor, error):
+        self.card, self.error = predictor.card, error
+
+    def predict(self, images):
+        raise self.error
+
+
+def test_the_anatomy_is_named_as_the_phantom_is(analysis, phantom):
+    truth = {level.name: level for level in phantom.truth.levels}
+    lumbar = {f"L{n}" for n in range(1, 6)} & set(truth)
+    found = {row.level: row for row in analysis.levels.rows if row.structure == "vertebra"}
+    assert lumbar <= set(found)
+    for name in lumbar:
+        row = found[name]
+        # Half a slice distance across, and less than that within the plane.
+        distance = np.subtract((row.x_mm, row.y_mm, row.z_mm), truth[name].centroid_mm)
+        assert np.linalg.norm(distance) < 4.0, name
+
+
+def test_masks_lie_on_their_images(analysis):
+    (masks,) = analysis.masks.series
+    series = next(series for series in analysis.exam.series if series.name == masks.series)
+    for labels, bodies, block in zip(masks.labels, masks.bodies, series.blocks, strict=True):
+        assert labels.shape == bodies.shape == block.volume.shape
+        np.testing.assert_array_equal(labels.affine, block.volume.affine)
+        assert set(np.unique(labels.array)) - {0} <= set(anatomy.BY_CODE)
+
+
+def test_axial_series_are_kept_and_no_failure(analysis):
+    assert {series.plane for series in analysis.exam.series} == {Plane.SAGITTAL, Plane.AXIAL}
+    assert analysis.failures == ()
+
+
+def test_the_run_says_what_made_it(analysis, predictor):
+    assert [(w.name, w.sha256) for w in analysis.run.weights] == [("painted", "0" * 64)]
+    stages = {(timing.stage, bool(timing.series)) for timing in analysis.run.timings}
+    assert {("segment", True), ("level", True)} <= stages
+    assert analysis.run.peak_memory_mb >= 0
+
+
+def test_progress_is_told_from_nothing_to_done(painted_exam, predictor):
+    told = []
+    analyze(
+        painted_exam,
+        AnalyzeOptions(predictor=predictor),
+        lambda stage, series, fraction: told.append((stage, series, fraction)),
+    )
+    name = painted_exam.of_plane(Plane.SAGITTAL)[0].name
+    fractions = [
+        fraction for stage, series, fraction in told if (stage, series) == ("segment", name)
+    ]
+    assert fractions[0] == 0
+    assert fractions[-1] == 1
+    assert fractions == sorted(fractions)
+
+
+def test_no_sagittal_series_is_not_a_failure(painted_exam):
+    axial = Exam(series=painted_exam.of_plane(Plane.AXIAL))
+    analysis = analyze(axial)  # nor are weights needed
+    assert analysis.failures == ()
+    assert analysis.masks.series == ()
+    assert "no sagittal series" in analysis.run.warnings[0]
+
+
+def test_a_stage_that_fails_is_named_and_the_rest_comes_out(painted_exam, predictor):
+    broken = BrokenPredictor(predictor, StageError("the slices are too small to segment"))
+    analysis = analyze(painted_exam, AnalyzeOptions(predictor=broken))
+    (failure,) = analysis.failures
+    assert (failure.stage, failure.error) == ("segment", "StageError")
+    assert failure.series == painted_exam.of_plane(Plane.SAGITTAL)[0].name
+    assert "too small" in failure.message
+    assert len(analysis.exam.series) == len(painted_exam.series)
+
+
+def test_one_bad_series_leaves_the_others_alone(painted_exam, predictor):
+    class SecondTimeBroken(type(predictor)):
+        calls = 0
+
+        def predict(self, images):
+            self.calls += 1
+            if self.calls <= 1:
+                raise RuntimeError("only the first")
+            return super().predict(images)
+
+    good = painted_exam.of_plane(Plane.SAGITTAL)[0]
+    exam = Exam(series=(replace(good, name="bad"), good))
+    analysis = analyze(exam, AnalyzeOptions(predictor=SecondTimeBroken()))
+    assert [failure.series for failure in analysis.failures] == ["bad"]
+    assert [masks.series for masks in analysis.masks.series] == [good.name]
+
+
+def test_a_foreign_error_is_logged_but_not_quoted(painted_exam, predictor, caplog):
+    broken = BrokenPredictor(predictor, FileNotFoundError("/archive/DOE^JANE/1.dcm"))
+    analysis = analyze(painted_exam, AnalyzeOptions(predictor=broken))
+    assert "DOE" not in repr(analysis.failures)
+    assert "DOE" in caplog.text
+
+
+def test_missing_weights_are_a_failure_not_a_crash(painted_exam, monkeypatch, tmp_path):
+    monkeypatch.setattr("openlumbar.models.predictor._WEIGHTS", tmp_path)
+    analysis = analyze(painted_exam)
+    (failure,) = analysis.failures
+    assert (failure.stage, failure.series, failure.error) == ("segment", "", "ModelError")
+
+
+def test_interrupting_is_never_swallowed():
+    def interrupt():
+        with Stages().stage("segment"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+
+
+def test_files_in_folder_out(painted_dicom, predictor, tmp_path):
+    out = tmp_path / "out"
+    options = AnalyzeOptions(predictor=predictor, noted={"weighting": "T2w"})
+    analysis = analyze_files([painted_dicom], out, ReadOptions(), options)
+    assert analysis.failures == ()
+    assert sorted(path.name for path in out.iterdir()) == [
+        "analysis.json",
+        "exam.json",
+        "images",
+        "levels.csv",
+        "pictures",
+        "run.json",
+        "segmentations",
+    ]
+    name = analysis.masks.series[0].series
+    assert [path.name for path in (out / "pictures").iterdir()] == [f"{name}.png"]
+    run = json.loads((out / "run.json").read_text())
+    assert run["options"] == {"weighting": "T2w"}
+    assert run["failures"] == []
+    stages = [timing["stage"] for timing in run["timings"]]
+    assert stages[0] == "read"
+    assert stages[-1] == "write"
+    assert {"segment", "level", "picture"} <= set(stages)
+
+
+def test_an_input_inside_the_output_is_refused(painted_nifti):
+    with pytest.raises(OptionError, match="inside the output folder"):
+        analyze_files([painted_nifti], painted_nifti.parent)
+    assert painted_nifti.exists()
