@@ -2,10 +2,16 @@
 
 Every link is asked to be S1, and so is a link below the picture. A guess scores the sum of
 log-probabilities of what is seen: the tissue that the network gave each link in the role the
-guess gives it, and the disc below each link. The confidence is the guess's share of
-``exp(score / TEMPERATURE)`` over all guesses, times a factor for every irregularity of the
-chain. The probabilities are ours, set by hand (``source = ours``) and to be calibrated on
-validation predictions.
+guess gives it, and the disc below each link. Its share is ``exp(score / TEMPERATURE)`` over the
+sum of all guesses. The confidence of the numbering is that share
+
+* times :func:`regularity` of the chain,
+* times a ramp of the network's mean certainty at S1 and the two bodies above it (``block``),
+* times :data:`DISC_BELOW_S1` where a well-formed disc lies below S1,
+* times :data:`MISSING` for each body thought missing (for a name: between it and the sacrum),
+* and no more than ``block.WITHOUT_SACRUM`` where no link is S1 to the network.
+
+The probabilities are ours, set by hand, to be calibrated on validation predictions.
 """
 
 from __future__ import annotations
@@ -53,7 +59,7 @@ UPWARD: tuple[str, ...] = tuple(
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the pictures says about one link, for the choice of S1.
+    """What the picture says about one link, for the choice of S1.
 
     Attributes
     ----------
