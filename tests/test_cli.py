@@ -79,6 +79,8 @@ def test_the_patient_that_was_asked_for_is_not_written_down(
         ["analyze", "notes", "-o", "notes/notes.txt"],
         ["analyze", "exam", "-o", "notes"],
         ["analyze", "exam", "-o", "out", "--model", "no-such.onnx"],
+        ["train", "no-such-recipe", "--data", "exam", "-o", "out"],
+        ["train", "sagittal", "--data", "no-such-folder", "-o", "out"],
     ],
     ids=" ".join,
 )
@@ -174,6 +176,19 @@ def test_phantom_makes_as_many_as_asked_for(quick_phantom, tmp_path, capfd):
     code, _, err = run(capfd, "phantom", "-o", tmp_path / "out")
     assert code == 2
     assert "new or empty" in err
+
+
+def test_training_without_torch_says_what_to_install(tmp_path):
+    # None in sys.modules is what an absent library looks like to an import.
+    code = (
+        "import sys; sys.modules['torch'] = None; from openlumbar import cli; "
+        f"sys.exit(cli.main(['train', 'sagittal', '--data', {str(tmp_path)!r}, '-o', 'out']))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 2
+    assert "pip install 'openlumbar[train]'" in answer.stderr
 
 
 def test_python_dash_m_is_the_same_command():

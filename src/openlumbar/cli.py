@@ -24,7 +24,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.validators import Number
 
 from openlumbar import __version__
-from openlumbar.core.errors import OpenLumbarError
+from openlumbar.core.errors import OpenLumbarError, OptionError
 
 if TYPE_CHECKING:
     from openlumbar.core.progress import Progress
@@ -57,6 +57,8 @@ Out = Annotated[
         help="Folder for what comes out: new, empty or a previous output, which is replaced.",
     ),
 ]
+#: What the extra ``train`` installs.
+_TRAINING_LIBRARIES = ("torch", "onnx", "onnxscript")
 _PERSON = Group("Facts of the person, where the files do not tell them")
 
 
@@ -176,6 +178,33 @@ def phantom(
             write_phantom(make_phantom(seed + number), folder / f"phantom-{seed + number}")
         progress("phantom", "", 1.0)
     print(f"{count} phantom exam{'s' if count > 1 else ''} in {out}")
+    return DONE
+
+
+@app.command
+def train(
+    recipe: Annotated[str, Parameter(help="Its name (sagittal), or a TOML file.")],
+    /,
+    *,
+    data: Annotated[Path, Parameter(help="Folder of the training data.")],
+    out: Annotated[Path, Parameter(name=["--out", "-o"], help="Folder for the trained network.")],
+) -> int:
+    """Train a network by a recipe."""
+    from openlumbar.recipes import read_recipe
+
+    chosen = read_recipe(recipe)
+    if not data.is_dir():
+        raise OptionError(f"--data {data} is not a folder; give that of the training data")
+    try:
+        from openlumbar.train.sagittal import train_sagittal
+    except ModuleNotFoundError as error:
+        if error.name not in _TRAINING_LIBRARIES:
+            raise
+        raise OptionError(
+            f"training needs {error.name}, which is not installed: pip install 'openlumbar[train]'"
+        ) from error
+    train_sagittal(chosen, data, out)
+    print(f"Written to {out}")
     return DONE
 
 

@@ -52,7 +52,8 @@ class Volume:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Number of slices, rows and columns."""
-        return self.array.shape  # type: ignore[return-value]
+        slices, rows, columns = self.array.shape
+        return slices, rows, columns
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
@@ -74,7 +75,7 @@ class Volume:
     def to_patient(self, indices: ArrayLike) -> NDArray[np.float64]:
         """Map ``[..., 3]`` of (k, j, i) to LPS millimetres."""
         kji = np.asarray(indices, float)
-        return kji[..., ::-1] @ self.affine[:3, :3].T + self.affine[:3, 3]
+        return np.asarray(kji[..., ::-1] @ self.affine[:3, :3].T + self.affine[:3, 3], np.float64)
 
     def to_index(self, points: ArrayLike) -> NDArray[np.float64]:
         """Map ``[..., 3]`` of LPS millimetres to fractional (k, j, i)."""
