@@ -130,6 +130,17 @@ def test_posterior_bridges_do_not_join_bodies():
     assert_places(result, spine, ("L2", "L3", "L4"))
 
 
+def test_column_grown_together_behind_is_parted_into_its_bodies():
+    spine = make_spine()
+    for upper, lower in (("T12", "L1"), ("L1", "L2"), ("L2", "L3"), ("L3", "L4")):
+        (down, back), tilt = spine.gap(upper, lower)
+        bar = spine.rounded((down, back + 13.0), tilt, 8.0, 3.5)
+        spine.paint(bar, Tissue.BODY, only_free=False)
+    result = named(spine)
+    assert levels(result) == list(DOWNWARD)
+    assert_places(result, spine, DOWNWARD)
+
+
 def test_missing_disc_shifts_no_name():
     spine = make_spine()
     gap = spine.rounded(*spine.gap("L4", "L5"), 5, 18)

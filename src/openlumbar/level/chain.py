@@ -167,7 +167,8 @@ def _best_path(bones: Sequence[Piece]) -> list[Piece]:
     order = sorted(bones, key=lambda bone: bone.place[0])
     if not order:
         return []
-    gain = [min(bone.area_mm2, 500.0) / 500.0 for bone in order]
+    # Several bodies that still hang together weigh as many and have a far-off centre.
+    gain = [max(min(bone.area_mm2, 500.0) / 500.0, bone.area_mm2 / 1000.0) for bone in order]
     places = np.array([bone.place for bone in order])
     best, previous = list(gain), [-1] * len(order)
     for lower in range(len(order)):
