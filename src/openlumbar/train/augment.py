@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 from openlumbar.train.losses import IGNORE
 
@@ -54,8 +54,10 @@ def sample_grid(
     return rotate @ stretch
 
 
-def warp(images: Tensor, labels: Tensor, centres: Tensor, maps: Tensor, size: tuple[int, int]):
-    """Resample crops around ``centres``; outside the picture is black and unknown.
+def warp(
+    images: Tensor, labels: Tensor, centres: Tensor, maps: Tensor, size: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Resample crops around ``centres``; outside the picture is black background.
 
     Parameters
     ----------
@@ -83,15 +85,15 @@ def warp(images: Tensor, labels: Tensor, centres: Tensor, maps: Tensor, size: tu
     points = grid[None] @ maps.transpose(1, 2) + centres[:, None]
     normal = (points * 2 + 1) / torch.tensor([width, height]) - 1
     normal = normal.reshape(len(images), rows, columns, 2)
-    warped = F.grid_sample(images, normal, mode="bilinear", align_corners=False)
-    shifted = labels.float()[:, None] - IGNORE
-    nearest = F.grid_sample(shifted, normal, mode="nearest", align_corners=False)
-    return warped, (nearest[:, 0] + IGNORE).round().to(torch.uint8)
+    warped = functional.grid_sample(images, normal, mode="bilinear", align_corners=False)
+    floats = labels.float()[:, None]
+    nearest = functional.grid_sample(floats, normal, mode="nearest", align_corners=False)
+    return warped, nearest[:, 0].round().to(torch.uint8)
 
 
 def _smooth_field(batch: int, cells: int, size: tuple[int, int], rng: torch.Generator) -> Tensor:
     coarse = torch.randn(batch, 1, cells, cells, generator=rng)
-    return F.interpolate(coarse, size=size, mode="bicubic", align_corners=True)
+    return functional.interpolate(coarse, size=size, mode="bicubic", align_corners=True)
 
 
 def _blur(images: Tensor, sigma_rows: float, sigma_columns: float) -> Tensor:
@@ -108,7 +110,7 @@ def _blur(images: Tensor, sigma_rows: float, sigma_columns: float) -> Tensor:
         padding = [0, 0]
         padding[axis - 2] = reach
         weight = kernel.reshape(shape).expand(channels, 1, *shape[2:])
-        images = F.conv2d(images, weight, padding=padding, groups=channels)
+        images = functional.conv2d(images, weight, padding=padding, groups=channels)
     return images
 
 
@@ -125,7 +127,7 @@ def randomise_contrast(
         ``[batch, rows, columns]``; each class gets its own random offset, so that
         one T2 picture also stands in for T1, STIR and what lies between.
     """
-    batch, channels, rows, columns = images.shape
+    batch, _, rows, columns = images.shape
     out = []
 
     def chance(probability: float) -> bool:
@@ -163,8 +165,8 @@ def randomise_contrast(
         if chance(0.25):
             factor = (uniform(0.42, 1.0), uniform(0.42, 1.0))
             small = (max(8, round(rows * factor[0])), max(8, round(columns * factor[1])))
-            image = F.interpolate(image, size=small, mode="bilinear", antialias=True)
-            image = F.interpolate(image, size=(rows, columns), mode="bilinear")
+            image = functional.interpolate(image, size=small, mode="bilinear", antialias=True)
+            image = functional.interpolate(image, size=(rows, columns), mode="bilinear")
         if chance(0.12):
             shift = int(uniform(20, 120))
             image = image + uniform(0.03, 0.15) * torch.roll(image, shift, dims=2)

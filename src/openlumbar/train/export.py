@@ -48,7 +48,7 @@ def export_onnx(
     """
     example = torch.zeros(1, channels, side, side)
     torch.onnx.export(
-        _Probabilities(network.to(memory_format=torch.contiguous_format)).eval(),
+        _Probabilities(network).eval(),
         (example,),
         str(path),
         input_names=["image"],

@@ -46,7 +46,7 @@ def fit(
     schedule: Schedule,
     checkpoint: Path,
     *,
-    start_from: Path | None = None,
+    until: int | None = None,
 ) -> nn.Module:
     """Train and return the network with averaged weights.
 
@@ -60,68 +60,87 @@ def fit(
         Iterations and rates.
     checkpoint
         Where the state is kept; an existing file is resumed.
-    start_from
-        Checkpoint whose averaged weights are taken as the start of a new schedule.
+    until
+        Stop after this iteration of the schedule; its end when None.
     """
-    network = network.to(memory_format=torch.channels_last)
-    rng = torch.Generator().manual_seed(schedule.seed)
-    if start_from is not None:
-        network.load_state_dict(torch.load(start_from, weights_only=True)["average"])
-    average = copy.deepcopy(network)
-    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=schedule.weight_decay)
-    first = 0
+    run = _Run(network, schedule)
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        first = state["iteration"]
-        rng.manual_seed(schedule.seed + first)
-
-    def save(iteration: int) -> None:
-        state = {
-            "network": network.state_dict(),
-            "average": average.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "iteration": iteration,
-            "schedule": asdict(schedule),
-        }
-        partial = checkpoint.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(checkpoint)
-
-    network.train()
+        run.restore(checkpoint)
+    rng = torch.Generator().manual_seed(schedule.seed + run.iteration)
+    last = min(until or schedule.iterations, schedule.iterations)
     losses: list[float] = []
     began = time.monotonic()
-    for iteration in range(first, schedule.iterations):
-        for group in optimiser.param_groups:
-            group["lr"] = schedule.rate(iteration)
-        image, target = draw(rng)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=schedule.bfloat16):
-            logits = network(image.contiguous(memory_format=torch.channels_last))
-        loss = dice_cross_entropy(logits, target)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
-        decay = min(schedule.average, (iteration + 1) / (iteration + 10))
-        with torch.no_grad():
-            for mean, new in zip(average.state_dict().values(), network.state_dict().values(),
-                                 strict=True):
-                if mean.is_floating_point():
-                    mean.lerp_(new, 1 - decay)
-                else:
-                    mean.copy_(new)
-        losses.append(loss.item())
-        if (iteration + 1) % schedule.report_every == 0:
+    while run.iteration < last:
+        losses.append(run.step(*draw(rng)))
+        if run.iteration % schedule.report_every == 0:
             recent = losses[-schedule.report_every :]
             log.info(
                 "iteration %d of %d: loss %.4f, %.2f s an iteration",
-                iteration + 1,
+                run.iteration,
                 schedule.iterations,
                 sum(recent) / len(recent),
                 (time.monotonic() - began) / len(losses),
             )
-        if (iteration + 1) % schedule.checkpoint_every == 0 or iteration + 1 == schedule.iterations:
-            save(iteration + 1)
-    return average.eval()
+        if run.iteration % schedule.checkpoint_every == 0 or run.iteration == last:
+            run.save(checkpoint)
+    return run.average.eval()
+
+
+class _Run:
+    """Network, its running average and the optimiser, moved on one step at a time."""
+
+    def __init__(self, network: nn.Module, schedule: Schedule) -> None:
+        self.network = network.train()
+        self.average = copy.deepcopy(network)
+        self.schedule = schedule
+        self.iteration = 0
+        self.optimiser = torch.optim.AdamW(network.parameters(), weight_decay=schedule.weight_decay)
+
+    def step(self, image: Tensor, target: Tensor) -> float:
+        """One optimisation step on a batch; returns its loss."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.schedule.rate(self.iteration)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.schedule.bfloat16):
+            logits = self.network(image.contiguous(memory_format=torch.channels_last))
+        loss = dice_cross_entropy(logits, target)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimiser.step()
+        self.iteration += 1
+        self._update_average()
+        return loss.item()
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        # Early on the average forgets faster, so that it does not keep random weights.
+        decay = min(self.schedule.average, self.iteration / (self.iteration + 9))
+        pairs = zip(
+            self.average.state_dict().values(), self.network.state_dict().values(), strict=True
+        )
+        for mean, new in pairs:
+            if mean.is_floating_point():
+                mean.lerp_(new, 1 - decay)
+            else:
+                mean.copy_(new)
+
+    def save(self, path: Path) -> None:
+        """Write the whole state beside its place, then move it there."""
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "iteration": self.iteration,
+            "schedule": asdict(self.schedule),
+        }
+        partial = path.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(path)
+
+    def restore(self, path: Path) -> None:
+        """Take up a saved state."""
+        state = torch.load(path, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.iteration = state["iteration"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 #: Label of pixels whose class is unknown; they carry no loss.
 IGNORE = 255
@@ -28,10 +28,10 @@ def dice_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     logits = logits.float()
     known = target != IGNORE
     safe = torch.where(known, target, torch.zeros_like(target)).long()
-    entropy = F.cross_entropy(logits, safe, reduction="none")
+    entropy = functional.cross_entropy(logits, safe, reduction="none")
     cross_entropy = (entropy * known).sum() / known.sum().clamp(min=1)
     probability = logits.softmax(1) * known[:, None]
-    truth = F.one_hot(safe, logits.shape[1]).movedim(-1, 1) * known[:, None]
+    truth = functional.one_hot(safe, logits.shape[1]).movedim(-1, 1) * known[:, None]
     overlap = (probability * truth).sum((0, 2, 3))[1:]
     size = (probability.sum((0, 2, 3)) + truth.sum((0, 2, 3)))[1:]
     present = truth.sum((0, 2, 3))[1:] > 0

@@ -7,11 +7,12 @@ last layer keeps the output at full resolution (design.md, section 6).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 def _double_convolution(channels_in: int, channels_out: int) -> nn.Sequential:
@@ -55,8 +56,7 @@ class FoldedUNet(nn.Module):
             _double_convolution(i, o) for i, o in zip(inputs, widths, strict=True)
         )
         self.up = nn.ModuleList(
-            _double_convolution(fine + coarse, fine)
-            for fine, coarse in zip(widths[:-1], widths[1:], strict=True)
+            _double_convolution(fine + coarse, fine) for fine, coarse in itertools.pairwise(widths)
         )
         self.head = nn.Conv2d(widths[0], classes * fold * fold, 1)
 
@@ -67,14 +67,14 @@ class FoldedUNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map ``[batch, channels, rows, columns]`` to class logits of the same grid."""
-        features = F.pixel_unshuffle(image, self.fold)
+        features = functional.pixel_unshuffle(image, self.fold)
         skips = []
         for block in self.down[:-1]:
             features = block(features)
             skips.append(features)
-            features = F.max_pool2d(features, 2)
+            features = functional.max_pool2d(features, 2)
         features = self.down[-1](features)
         for block, skip in zip(reversed(self.up), reversed(skips), strict=True):
-            features = F.interpolate(features, scale_factor=2.0, mode="nearest")
+            features = functional.interpolate(features, scale_factor=2.0, mode="nearest")
             features = block(torch.cat([features, skip], dim=1))
-        return F.pixel_shuffle(self.head(features), self.fold)
+        return functional.pixel_shuffle(self.head(features), self.fold)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from openlumbar.train.augment import (
@@ -43,7 +44,7 @@ class SagittalSampler:
     batch: int = 6
     neighbour_mm: tuple[float, float] = (2.5, 6.5)
     p_alone: float = 0.4
-    augmentation: SagittalAugmentation = SagittalAugmentation()
+    augmentation: SagittalAugmentation = field(default_factory=SagittalAugmentation)
 
     def draw(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return images ``[batch, 3, rows, columns]`` and labels ``[batch, rows, columns]``."""
@@ -54,11 +55,11 @@ class SagittalSampler:
         maps = sample_grid(self.batch, self.size, rng, self.augmentation)
         images, labels = [], []
         for index, matrix in zip(chosen.tolist(), maps, strict=True):
-            stack, label = self._slice(self.volumes[index], numpy_rng)
-            centre = self._centre(label, numpy_rng)
+            stack, marked = self._slice(self.volumes[index], numpy_rng)
+            centre = self._centre(marked, numpy_rng)
             image, target = warp(
                 torch.from_numpy(stack)[None],
-                torch.from_numpy(label)[None],
+                torch.from_numpy(marked)[None],
                 torch.tensor(centre, dtype=torch.float32)[None],
                 matrix[None],
                 self.size,
@@ -68,14 +69,16 @@ class SagittalSampler:
         image, label = torch.cat(images), torch.cat(labels)
         return randomise_contrast(image, label, rng, self.augmentation), label
 
-    def _slice(self, volume: TrainingVolume, rng: np.random.Generator):
+    def _slice(
+        self, volume: TrainingVolume, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """A slice with its neighbours in 0 … 1, sometimes averaged to a thicker one."""
         count = len(volume.image)
         index = int(rng.integers(count))
         step_mm = volume.spacing_mm[0]
         half = int(rng.integers(0, 3)) if step_mm < 2 and rng.random() < 0.5 else 0
 
-        def thick(middle: int):
+        def thick(middle: int) -> NDArray[np.float32]:
             first, last = max(0, middle - half), min(count, middle + half + 1)
             return volume.image[first:last].mean(0, dtype=np.float32) / 255
 
@@ -90,7 +93,7 @@ class SagittalSampler:
                 planes[1], planes[2] = planes[2], planes[1]
         return np.stack(planes), volume.label[index]
 
-    def _centre(self, label, rng: np.random.Generator) -> tuple[float, float]:
+    def _centre(self, label: NDArray[np.uint8], rng: np.random.Generator) -> tuple[float, float]:
         rows, columns = label.shape
         marked = np.flatnonzero((label > 0) & (label < IGNORE))
         if not len(marked) or rng.random() < 0.08:

@@ -6,6 +6,8 @@ rows from superior to inferior and columns from anterior to posterior.
 
 from __future__ import annotations
 
+import ast
+import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.draw import polygon2mask
+from skimage.io import imread
 
+from openlumbar.core.errors import UnreadableError
+from openlumbar.core.masks import Tissue
 from openlumbar.train.losses import IGNORE
-
-#: Network classes of the default sagittal model, in order.
-BACKGROUND, BODY, POSTERIOR, DISC, CANAL, S1, S2, SACRUM = range(8)
 
 _SPACE_VERTEBRA, _SPACE_DISC, _SPACE_CANAL = 1, 2, 3
 
@@ -115,7 +117,7 @@ def sacrum_labels(shape: tuple[int, int, int], outline: dict) -> NDArray[np.uint
     middle slice, and ``shift``: columns and rows a slice by which it is displaced.
     """
     label = np.zeros(shape, np.uint8)
-    for name, code in (("rest", SACRUM), ("S2", S2), ("S1", S1)):
+    for name, code in (("rest", Tissue.SACRUM), ("S2", Tissue.S2), ("S1", Tissue.S1)):
         if outline.get(name):
             mask = polygon2mask(shape[1:], np.asarray(outline[name], float))
             label[:, mask] = code
@@ -136,11 +138,11 @@ def read_spider_space(
     vertebra, disc, canal = (mask == c for c in (_SPACE_VERTEBRA, _SPACE_DISC, _SPACE_CANAL))
     body = split_body(vertebra, canal)
     label = np.zeros(mask.shape, np.uint8)
-    label[vertebra] = POSTERIOR
-    label[body] = BODY
-    label[disc] = DISC
-    label[canal] = CANAL
-    background = label == BACKGROUND
+    label[vertebra] = Tissue.POSTERIOR
+    label[body] = Tissue.BODY
+    label[disc] = Tissue.DISC
+    label[canal] = Tissue.CANAL
+    background = label == Tissue.BACKGROUND
     rows = np.flatnonzero((body | disc).any((0, 2)))
     unknown = np.zeros_like(background)
     unknown[:, : rows[0] + 2] = True
@@ -155,7 +157,12 @@ def read_spider_space(
     return TrainingVolume(path.name.removesuffix(".nii.gz"), patient, image, label, spacing)
 
 
-def _forget_sacrum(label, disc, body, background) -> None:
+def _forget_sacrum(
+    label: NDArray[np.uint8],
+    disc: NDArray[np.bool_],
+    body: NDArray[np.bool_],
+    background: NDArray[np.bool_],
+) -> None:
     lowest = np.argwhere(disc | body)
     bottom = lowest[lowest[:, 1] > np.percentile(lowest[:, 1], 97)]
     row, column = np.percentile(bottom[:, 1], 5), np.percentile(bottom[:, 2], 5)
@@ -164,11 +171,16 @@ def _forget_sacrum(label, disc, body, background) -> None:
     label[background & region] = IGNORE
 
 
-def _add_sacrum(label, outline, spacing, known_mm: float) -> None:
+def _add_sacrum(
+    label: NDArray[np.uint8],
+    outline: dict,
+    spacing: tuple[float, float, float],
+    known_mm: float,
+) -> None:
     sacrum = sacrum_labels(label.shape, outline)
     middle = outline["slice"]
     distance = np.abs(np.arange(len(label)) - middle) * spacing[0]
-    free = (label == BACKGROUND) | (label == IGNORE)
+    free = (label == Tissue.BACKGROUND) | (label == IGNORE)
     label[free & (sacrum > 0)] = sacrum[free & (sacrum > 0)]
     present = sacrum[middle] > 0
     near = ndimage.binary_dilation(present, iterations=round(30 / spacing[1]))
@@ -185,12 +197,62 @@ def _add_sacrum(label, outline, spacing, known_mm: float) -> None:
     top = rows.min() - round(15 / spacing[1])
     lower = np.arange(near.shape[0])[:, None] >= top
     for plane, away_mm in zip(label, distance, strict=True):
-        empty = (plane == BACKGROUND) | (plane == IGNORE)
+        empty = (plane == Tissue.BACKGROUND) | (plane == IGNORE)
         sure = empty & lower & ~doubt & ((away_mm < known_mm) | ~near)
         plane[empty & lower] = IGNORE
-        plane[sure] = BACKGROUND
+        plane[sure] = Tissue.BACKGROUND
 
 
 def read_outlines(path: Path) -> dict[str, dict]:
     """Read the committed sacrum outlines: patient → outline."""
     return json.loads(Path(path).read_text()) if Path(path).exists() else {}
+
+
+@dataclass(frozen=True)
+class SingleSlice:
+    """One picture of ``spider_midsagittal``.
+
+    Attributes
+    ----------
+    name
+        ``<patient>_t1`` or ``<patient>_t2``.
+    image
+        ``uint8[row, column]`` at its native spacing.
+    spacing_mm
+        Row and column spacing.
+    vertebrae
+        Number of vertebrae annotated in the whole volume, by ``series.csv``.
+    """
+
+    name: str
+    patient: str
+    image: NDArray[np.uint8]
+    spacing_mm: tuple[float, float]
+    vertebrae: int
+
+
+def read_spider_midsagittal(folder: Path) -> list[SingleSlice]:
+    """Read all single slices of a folder with ``series.csv``.
+
+    Raises
+    ------
+    UnreadableError
+        ``series.csv`` or a picture it names is absent.
+    """
+    try:
+        with (folder / "series.csv").open(newline="", encoding="utf-8") as file:
+            return [_read_single_slice(folder, row) for row in csv.DictReader(file)]
+    except FileNotFoundError as error:
+        raise UnreadableError(f"{folder}: {error.filename} is missing") from None
+
+
+def _read_single_slice(folder: Path, row: dict[str, str]) -> SingleSlice:
+    name = row["new_file_name"]
+    rows_mm, columns_mm = (float(value) for value in ast.literal_eval(row["PixelSpacing"]))
+    return SingleSlice(
+        name,
+        name.split("_")[0],
+        imread(folder / f"{name}.png"),
+        (rows_mm, columns_mm),
+        int(row["num_vertebrae"]),
+    )

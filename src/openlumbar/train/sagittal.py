@@ -1,0 +1,221 @@
+"""Training of the sagittal model, from a folder of data to weights with a card."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tomllib
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from openlumbar.core.anatomy import disc_code
+from openlumbar.core.errors import InputError
+from openlumbar.core.masks import TISSUE_NAMES
+from openlumbar.models import ModelCard
+from openlumbar.models.card import ModelData, ModelInput
+from openlumbar.phantom.training import sagittal_training_case
+from openlumbar.recipes import SagittalRecipe
+from openlumbar.recipes.schema import StageRecipe
+from openlumbar.train.export import export_onnx, write_card
+from openlumbar.train.loop import Schedule, fit
+from openlumbar.train.losses import IGNORE
+from openlumbar.train.network import FoldedUNet
+from openlumbar.train.own import at_spacing, read_own
+from openlumbar.train.sampling import SagittalSampler
+from openlumbar.train.self_training import label_slices
+from openlumbar.train.spider import (
+    TrainingVolume,
+    read_outlines,
+    read_spider_midsagittal,
+    read_spider_space,
+)
+
+log = logging.getLogger(__name__)
+
+_RECIPES = Path(__file__).parents[1] / "recipes"
+
+_CREDITS = {
+    "spider_space": ModelData(
+        name="SPIDER, T2 SPACE volumes",
+        licence="CC BY 4.0",
+        credit="van der Graaf et al. 2024, Lumbar spine segmentation in MR images",
+        use="masks; body parted from posterior elements, sacrum outlined by us",
+    ),
+    "spider_midsagittal": ModelData(
+        name="SPIDER, single sagittal slices",
+        licence="CC BY 4.0",
+        credit="van der Graaf et al. 2024, Lumbar spine segmentation in MR images",
+        use="self-training: labels made by the network and accepted by eye",
+    ),
+    "phantom": ModelData(
+        name="OpenLumbar phantoms", licence="Apache-2.0", credit="OpenLumbar", use="exact labels"
+    ),
+    "own": ModelData(
+        name="the user's own annotations", licence="the user's", credit="the user", use="masks"
+    ),
+}
+
+
+class TorchPredictor:
+    """A network in training behind the protocol of :class:`openlumbar.models.Predictor`."""
+
+    def __init__(self, network: torch.nn.Module, card: ModelCard) -> None:
+        self._network = network.eval()
+        self._card = card
+
+    @property
+    def card(self) -> ModelCard:
+        """The contract of the weights."""
+        return self._card
+
+    @torch.no_grad()
+    def predict(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map ``[n, channels, rows, columns]`` to probabilities of the same grid."""
+        result: NDArray[np.float32] = self._network(torch.from_numpy(images)).softmax(1).numpy()
+        return result
+
+
+def train_sagittal(recipe: SagittalRecipe, data: Path, out: Path) -> Path:
+    """Train by a recipe and write ``OUT/NAME.onnx`` with its card.
+
+    Parameters
+    ----------
+    recipe
+        What to train, on what, for how long.
+    data
+        Folder that holds the recipe's sources: ``spider_space/``,
+        ``spider_midsagittal/``, and for ``own`` pairs ``NAME.nii.gz`` and
+        ``NAME_dseg.nii.gz`` directly in it.
+    out
+        Folder of the weights and of ``checkpoint.pt``; a run that was cut off goes on
+        from the checkpoint when started again.
+
+    Returns
+    -------
+    Path
+        The weights file.
+
+    Raises
+    ------
+    InputError
+        A source that the recipe asks for is absent or empty.
+    """
+    torch.set_num_threads(os.cpu_count() or 1)
+    out.mkdir(parents=True, exist_ok=True)
+    schedule = Schedule(
+        iterations=sum(stage.iterations for stage in recipe.stage),
+        **recipe.schedule.model_dump(),
+    )
+    network = FoldedUNet(
+        len(recipe.network.channels), len(TISSUE_NAMES), recipe.network.widths, recipe.network.fold
+    )
+    card = _card(recipe)
+    # Widths are written into the name, so that another network is never resumed.
+    checkpoint = out / f"{recipe.name}-{'-'.join(map(str, recipe.network.widths))}.pt"
+    sources: dict[str, list[TrainingVolume]] = {}
+    done = 0
+    average: torch.nn.Module = network
+    for stage in recipe.stage:
+        done += stage.iterations
+        for source in stage.weights:
+            if source not in sources:
+                log.info("reading %s", source)
+                sources[source] = _read(source, recipe, data, TorchPredictor(average, card))
+        sampler = _sampler(stage, sources, recipe)
+        average = fit(network, sampler.draw, schedule, checkpoint, until=done)
+    weights = out / f"{recipe.name}.onnx"
+    export_onnx(average, weights, len(recipe.network.channels), 2 * recipe.network.divisor)
+    write_card(card, weights)
+    return weights
+
+
+def _read(
+    source: str, recipe: SagittalRecipe, data: Path, predictor: TorchPredictor
+) -> list[TrainingVolume]:
+    """Training volumes of one source at the working spacing, held-out patients left out."""
+    spacing = recipe.input.spacing_mm
+    if source == "phantom":
+        return [_phantom(seed, spacing) for seed in range(recipe.phantoms.count)]
+    space = sorted((data / "spider_space").glob("sub-*_T2w.nii.gz"))
+    annotated = frozenset(str(int(path.name[4:7])) for path in space)
+
+    def trains(patient: str) -> bool:
+        return recipe.held_out.role(patient, annotated) == "train"
+
+    if source == "spider_space":
+        outlines = read_outlines(_RECIPES / "sacrum_outlines.json")
+        volumes = [read_spider_space(path, outlines) for path in space]
+    elif source == "spider_midsagittal":
+        refused = tomllib.loads((_RECIPES / "self_training_refused.toml").read_text("utf-8"))
+        slices = [
+            single
+            for single in read_spider_midsagittal(data / "spider_midsagittal")
+            if trains(single.patient) and single.name not in refused
+        ]
+        volumes = label_slices(slices, predictor)
+    else:
+        volumes = read_own(data, spacing)
+    kept = [at_spacing(volume, spacing) for volume in volumes if trains(volume.patient)]
+    if not kept:
+        raise InputError(
+            f"{data}: the recipe {recipe.name!r} asks for {source!r}, but there is no such "
+            "training case (docs/how-to/train.md tells how data is laid out)"
+        )
+    return kept
+
+
+def _phantom(seed: int, spacing_mm: tuple[float, float]) -> TrainingVolume:
+    case = sagittal_training_case(np.random.default_rng(1000 + seed))
+    name = f"phantom-{seed}"
+    # On patients the remnant of disc S1-S2 is background; phantoms must not contradict.
+    label = np.where(case.codes == disc_code("S1-S2"), IGNORE, case.regions).astype(np.uint8)
+    return at_spacing(TrainingVolume(name, name, case.image, label, case.spacing_mm), spacing_mm)
+
+
+def _sampler(
+    stage: StageRecipe, sources: dict[str, list[TrainingVolume]], recipe: SagittalRecipe
+) -> SagittalSampler:
+    volumes: list[TrainingVolume] = []
+    weights: list[float] = []
+    for source, weight in stage.weights.items():
+        volumes += sources[source]
+        weights += [weight / len(sources[source])] * len(sources[source])
+    least, _, greatest = recipe.input.neighbour_mm
+    return SagittalSampler(
+        volumes,
+        weights,
+        size=(recipe.batch.rows, recipe.batch.columns),
+        batch=recipe.batch.size,
+        neighbour_mm=(least, greatest),
+        p_alone=recipe.batch.alone,
+    )
+
+
+def _card(recipe: SagittalRecipe) -> ModelCard:
+    """The card of weights that nobody has validated yet."""
+    used: Iterable[str] = dict.fromkeys(s for stage in recipe.stage for s in stage.weights)
+    return ModelCard(
+        name=recipe.name,
+        version=version("openlumbar"),
+        task="tissue classes of sagittal lumbar slices, any contrast",
+        recipe=recipe.name,
+        input=ModelInput(
+            spacing_mm=recipe.input.spacing_mm,
+            channels=recipe.network.channels,
+            divisor=recipe.network.divisor,
+            neighbour_mm=recipe.input.neighbour_mm,
+            intensity="percentiles 0.5 and 99.5 of the series become 0 and 1, cut off at 1.2",
+            preprocessing="openlumbar.segment.preprocess.prepare",
+        ),
+        classes=TISSUE_NAMES,
+        data=tuple(_CREDITS[source] for source in used),
+        held_out={"tune": recipe.held_out.tune, "report": recipe.held_out.report},
+        results={},
+        limits=("research use only", "not validated: no figures have been measured"),
+        sha256="",
+    )
