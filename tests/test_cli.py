@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -143,6 +144,14 @@ def test_inspect_shows_what_would_be_used(painted_dicom, capfd, logs):
     assert "sagittal" in out
     assert "axial" in out
     assert list(logs.iterdir()) == []  # no log when there is nothing to say
+
+
+def test_inspect_gives_the_reason_for_what_is_left_out(painted_nifti, tmp_path, capfd):
+    (tmp_path / "notes.nii.gz").write_bytes(b"not an image at all")
+    code, out, _ = run(capfd, "inspect", painted_nifti, tmp_path / "notes.nii.gz")
+    assert code == 0
+    assert any(line.split()[:2] == ["sub-01_T2w", "sagittal"] for line in out.splitlines())
+    assert re.search(r"^Left out: (notes\S*|other files): .*not", out, re.M)
 
 
 def test_labels_shows_every_code(capfd):

@@ -125,18 +125,24 @@ def analyze(
 @app.command
 def inspect(inputs: Inputs, /, *, read: ReadFlags | None = None) -> int:
     """Show what is in an exam, what would be used, and why."""
+    from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     from openlumbar.exam import describe, read_exam
 
     exam = read_exam(inputs, (read or ReadFlags()).options())
-    table = Table("series or file", "used", "plane", "weighting", "grid", "note")
-    for row in describe(exam):
-        used = "yes" if row.used else "no"
-        table.add_row(*map(Text, (row.name, used, row.plane, row.weighting, row.grid, row.note)))
+    name = Column("series", overflow="fold", min_width=24)
+    table = Table(name, "plane", "weighting", "grid", box=box.SIMPLE_HEAD)
+    rows = describe(exam)
+    for row in rows:
+        if row.used:
+            table.add_row(*map(Text, (row.name, row.plane, row.weighting, row.grid)))
     Console().print(table)
+    for row in rows:
+        if row.note:
+            print(f"{'Note' if row.used else 'Left out'}: {row.name}: {row.note}")
     for warning in exam.warnings:
         print(f"Note: {warning}")
     return DONE
