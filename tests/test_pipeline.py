@@ -1,9 +1,11 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import openlumbar
 from openlumbar.core import anatomy
 from openlumbar.core.errors import OptionError, StageError
 from openlumbar.core.exam import Exam
@@ -163,3 +165,19 @@ def test_an_input_inside_the_output_is_refused(painted_nifti):
     with pytest.raises(OptionError, match="inside the output folder"):
         analyze_files([painted_nifti], painted_nifti.parent)
     assert painted_nifti.exists()
+
+
+WEIGHTS = Path(openlumbar.__file__).parent / "models" / "weights" / "sagittal.onnx"
+
+
+@pytest.mark.skipif(not WEIGHTS.exists(), reason="the shipped weights are not in this checkout")
+def test_the_shipped_network_names_the_phantom(phantom):
+    analysis = analyze(phantom.exam)
+    assert analysis.failures == ()
+    found = {row.level: row for row in analysis.levels.rows if row.structure == "vertebra"}
+    for level in phantom.truth.levels:
+        if level.name in ("L1", "L2", "L3", "L4", "L5"):
+            row = found[level.name]
+            distance = np.subtract((row.x_mm, row.y_mm, row.z_mm), level.centroid_mm)
+            # Well under half the distance to a neighbour: the name is right.
+            assert np.linalg.norm(distance) < 10.0, level.name

@@ -80,4 +80,5 @@ class Volume:
     def to_index(self, points: ArrayLike) -> NDArray[np.float64]:
         """Map ``[..., 3]`` of LPS millimetres to fractional (k, j, i)."""
         offset = np.asarray(points, float) - self.affine[:3, 3]
-        return np.linalg.solve(self.affine[:3, :3], offset[..., None])[..., 0][..., ::-1]
+        ijk = np.linalg.solve(self.affine[:3, :3], offset[..., None])[..., 0]
+        return np.asarray(ijk[..., ::-1], np.float64)
