@@ -209,8 +209,10 @@ def train(
         raise OptionError(
             f"training needs {error.name}, which is not installed: pip install 'openlumbar[train]'"
         ) from error
-    train_sagittal(chosen, data, out)
-    print(f"Written to {out}")
+    told = logging.getLogger("openlumbar.train")
+    told.addHandler(logging.StreamHandler())  # hours of work: say how it goes
+    told.setLevel(logging.INFO)
+    print(f"Written to {train_sagittal(chosen, data, out)}")
     return DONE
 
 
