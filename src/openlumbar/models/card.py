@@ -97,8 +97,12 @@ def read_card(path: Path) -> ModelCard:
     try:
         return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ModelError(f"{path.name}: the model's card cannot be read ({error.strerror})") from None
+        raise ModelError(
+            f"{path.name}: the model's card cannot be read ({error.strerror})"
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ModelError(f"{path.name}: the model's card is wrong at {where}: {first['msg']}") from None
+        raise ModelError(
+            f"{path.name}: the model's card is wrong at {where}: {first['msg']}"
+        ) from None

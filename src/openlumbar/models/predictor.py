@@ -57,7 +57,7 @@ class OnnxPredictor:
 
     def __init__(self, weights: Path, threads: int | None = None) -> None:
         if not weights.is_file():
-            raise ModelError(f"{weights}: no such weights file (expected NAME.onnx)")
+            raise ModelError(f"{weights.name}: no such weights file (expected NAME.onnx)")
         self._card = read_card(weights.with_suffix(".json"))
         if hash_file(weights) != self._card.sha256:
             raise ModelError(

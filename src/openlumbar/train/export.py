@@ -28,7 +28,7 @@ class _Probabilities(nn.Module):
 
 
 def export_onnx(
-    network: nn.Module, path: Path, channels: int, side: int, *, half: bool = True
+    network: nn.Module, path: Path, channels: int, divisor: int, *, half: bool = True
 ) -> None:
     """Write a fully convolutional network as ONNX with free batch, rows and columns.
 
@@ -40,25 +40,29 @@ def export_onnx(
         The ``.onnx`` file.
     channels
         Input channels.
-    side
-        Rows and columns of the example picture, a multiple of the divisor.
+    divisor
+        Rows and columns must be multiples of this number.
     half
         Store large weights as 16-bit floats, widened again when loaded; it halves the
         file and changes probabilities by less than a thousandth.
     """
-    example = torch.zeros(1, channels, side, side)
+    # Sizes of the example differ, since equal ones would be taken for one dimension.
+    example = torch.zeros(2, channels, 2 * divisor, 3 * divisor)
+    free = {
+        0: torch.export.Dim("batch"),
+        2: divisor * torch.export.Dim("r"),
+        3: divisor * torch.export.Dim("c"),
+    }
     torch.onnx.export(
         _Probabilities(network).eval(),
         (example,),
         str(path),
         input_names=["image"],
         output_names=["probability"],
-        dynamic_axes={
-            "image": {0: "batch", 2: "rows", 3: "columns"},
-            "probability": {0: "batch", 2: "rows", 3: "columns"},
-        },
-        opset_version=17,
-        dynamo=False,
+        dynamic_shapes=(free,),
+        dynamo=True,
+        external_data=False,
+        verbose=False,
     )
     if half:
         _store_half(path)

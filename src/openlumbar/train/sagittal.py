@@ -114,7 +114,7 @@ def train_sagittal(recipe: SagittalRecipe, data: Path, out: Path) -> Path:
     network = FoldedUNet(
         len(recipe.network.channels), len(TISSUE_NAMES), recipe.network.widths, recipe.network.fold
     )
-    card = _card(recipe)
+    card = card_of(recipe)
     # Widths are written into the name, so that another network is never resumed.
     checkpoint = out / f"{recipe.name}-{'-'.join(map(str, recipe.network.widths))}.pt"
     sources: dict[str, list[TrainingVolume]] = {}
@@ -129,7 +129,7 @@ def train_sagittal(recipe: SagittalRecipe, data: Path, out: Path) -> Path:
         sampler = _sampler(stage, sources, recipe)
         average = fit(network, sampler.draw, schedule, checkpoint, until=done)
     weights = out / f"{recipe.name}.onnx"
-    export_onnx(average, weights, len(recipe.network.channels), 2 * recipe.network.divisor)
+    export_onnx(average, weights, len(recipe.network.channels), recipe.network.divisor)
     write_card(card, weights)
     return weights
 
@@ -196,7 +196,7 @@ def _sampler(
     )
 
 
-def _card(recipe: SagittalRecipe) -> ModelCard:
+def card_of(recipe: SagittalRecipe) -> ModelCard:
     """The card of weights that nobody has validated yet."""
     used: Iterable[str] = dict.fromkeys(s for stage in recipe.stage for s in stage.weights)
     return ModelCard(
