@@ -70,10 +70,10 @@ SHARES = {
     "sagittal": 0.4,
     "axial": 0.3,
     "enhanced": 0.1,
-    "rle": 0.05,
+    "rle": 0.08,
     "jpeg2000": 0.05,
     "jpegls": 0.05,
-    "jpeg": 0.05,
+    "jpeg": 0.02,  # each starts a decoder of its own
 }
 
 

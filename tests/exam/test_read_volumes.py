@@ -93,7 +93,7 @@ def test_exam_json_tells_all_but_who(tmp_path):
     assert {"name": "series-3", "used": False, "reason": "a localizer", "files": 2} in data[
         "left_out"
     ]
-    for secret in ("P1", "Test^Person", "Person", "1970"):
+    for secret in ("P1", "Test^Person", "Person", "19700101"):
         assert secret not in text
     assert data["subject"]["age_years"] == 54.0
 

@@ -19,9 +19,26 @@ import gdcm
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import config, dcmread
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.pixels import pixel_array
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
 
 from openlumbar.core.errors import OpenLumbarError, UnreadableError
 
@@ -76,7 +93,7 @@ def quiet() -> Iterator[None]:
         _LOG.debug("pydicom: %s", message)
 
 
-def read_header(path: Path, keywords: list[str]) -> Dataset:
+def read_header(path: Path, keywords: list[str]) -> FileDataset:
     """Read some elements of a file, never its pixels.
 
     Raises
@@ -109,7 +126,46 @@ def items_of(dataset: Dataset, keyword: str) -> list[Dataset]:
         return []
 
 
-def stored_pixels(path: Path) -> NDArray:
+#: Decoders that report damage as an exception; pydicom would go on to GDCM, which may
+#: end the process (see :mod:`openlumbar.io.dicom_child`).
+_SAFE_DECODERS: dict[str, str] = {
+    RLELossless: "pydicom",
+    JPEGLSLossless: "pyjpegls",
+    JPEGLSNearLossless: "pyjpegls",
+    JPEG2000Lossless: "pylibjpeg",
+    JPEG2000: "pylibjpeg",
+    HTJ2KLossless: "pylibjpeg",
+    HTJ2KLosslessRPCL: "pylibjpeg",
+    HTJ2K: "pylibjpeg",
+}
+
+
+#: The JPEG processes, which only GDCM decodes.
+_CHILD_SYNTAXES = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1}
+
+
+def needs_child(syntax: str) -> bool:
+    """Tell whether pixels of a transfer syntax are decoded by GDCM, in a child process."""
+    return syntax in _CHILD_SYNTAXES
+
+
+def syntax_of(dataset: FileDataset) -> UID:
+    """Return the transfer syntax; one that is not given follows from the encoding.
+
+    A bare data set without file meta is implicit little-endian (PS3.5 section 10.1)
+    unless pydicom saw explicit value representations.
+
+    Raises
+    ------
+    UnreadableError
+        The file meta is damaged.
+    """
+    with translated("", "no transfer syntax"):
+        given = dataset.file_meta.get("TransferSyntaxUID")
+        return UID(str(given)) if given else _guessed_syntax(dataset)
+
+
+def decoded_here(path: Path) -> NDArray:
     """Decode the stored values of a file, ``[row, column]`` or ``[frame, row, column]``.
 
     Raises
@@ -120,11 +176,10 @@ def stored_pixels(path: Path) -> NDArray:
     with translated(path.name, "its pixels cannot be decoded"):
         dataset = dcmread(path, force=True)
         _check_count(dataset, path.name)
-        if "TransferSyntaxUID" not in dataset.file_meta:
-            # A bare data set without file meta: PS3.5 section 10.1, the default syntax,
-            # unless pydicom saw explicit value representations.
-            dataset.file_meta.TransferSyntaxUID = _guessed_syntax(dataset)
-        return np.asarray(pixel_array(dataset))
+        syntax = syntax_of(dataset)
+        dataset.file_meta.TransferSyntaxUID = syntax
+        plugin = _SAFE_DECODERS.get(syntax, "")
+        return np.asarray(pixel_array(dataset, decoding_plugin=plugin))
 
 
 def _check_count(dataset: Dataset, name: str) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID
 
-from openlumbar.io.dicom_edge import items_of, read_header, translated, value_of
+from openlumbar.io.dicom_edge import items_of, read_header, syntax_of, translated, value_of
 
 #: Largest cosine between row and column direction, and largest deviation of their
 #: lengths from 1 (PS3.3 C.7.6.2.1.1 asks for unit, perpendicular vectors; writers round).
@@ -115,13 +115,17 @@ class Order:
 
 @dataclass(frozen=True)
 class PixelRule:
-    """How stored values become intensities (PS3.3 C.7.6.3, C.11.1)."""
+    """How stored values become intensities (PS3.3 C.7.6.3, C.11.1).
+
+    ``syntax``: UID of the transfer syntax, which says how they are compressed.
+    """
 
     slope: float = 1.0
     intercept: float = 0.0
     inverted: bool = False
     bits: int = 16
     signed: bool = False
+    syntax: str = ""
 
 
 @dataclass(frozen=True)
@@ -247,7 +251,7 @@ def read_object(path: Path) -> DicomObject:
         )
 
 
-def _frames(path: Path, dataset: Dataset) -> tuple[tuple[Frame, ...], tuple[Refusal, ...]]:
+def _frames(path: Path, dataset: FileDataset) -> tuple[tuple[Frame, ...], tuple[Refusal, ...]]:
     reason = _not_an_mr_image(dataset)
     if reason:
         return (), (Refusal(reason),)
@@ -310,11 +314,11 @@ def _macros(groups: list[Dataset]) -> _View:
     )
 
 
-def _frame(path: Path, dataset: Dataset, view: _View, index: int | None) -> Frame | Refusal:
+def _frame(path: Path, dataset: FileDataset, view: _View, index: int | None) -> Frame | Refusal:
     placement = _placement(view)
     if isinstance(placement, Refusal):
         return placement
-    pixels = _pixel_rule(view)
+    pixels = _pixel_rule(view, syntax_of(dataset))
     if isinstance(pixels, Refusal):
         return pixels
     return Frame(
@@ -413,7 +417,7 @@ def _order(view: _View) -> Order:
     )
 
 
-def _pixel_rule(view: _View) -> PixelRule | Refusal:
+def _pixel_rule(view: _View, syntax: str) -> PixelRule | Refusal:
     slope, intercept = _number(view, "RescaleSlope"), _number(view, "RescaleIntercept")
     if slope == 0:
         return Refusal("its rescale slope is zero")
@@ -423,6 +427,7 @@ def _pixel_rule(view: _View) -> PixelRule | Refusal:
         inverted=_first_text(view, "PhotometricInterpretation") == "MONOCHROME1",
         bits=_first_integer(view, "BitsStored") or 16,
         signed=_first_integer(view, "PixelRepresentation") == 1,
+        syntax=syntax,
     )
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openlumbar.core.errors import UnreadableError
-from openlumbar.io.dicom_edge import stored_pixels
+from openlumbar.io.dicom_child import JpegDecoder
+from openlumbar.io.dicom_edge import decoded_here, needs_child
 from openlumbar.io.dicom_header import Frame
 
 
@@ -28,17 +29,21 @@ def read_slices(frames: Sequence[Frame]) -> Iterator[Slice | UnreadableError]:
 
     Each file is decoded once, however many of its frames are asked for.
     """
-    for path, group in groupby(sorted(frames, key=_place), key=lambda frame: frame.path):
-        yield from _read_file(path, list(group))
+    with JpegDecoder() as decoder:
+        for path, group in groupby(sorted(frames, key=_place), key=lambda frame: frame.path):
+            yield from _read_file(path, list(group), decoder)
 
 
 def _place(frame: Frame) -> tuple[Path, int]:
     return frame.path, frame.index or 0
 
 
-def _read_file(path: Path, frames: list[Frame]) -> Iterator[Slice | UnreadableError]:
+def _read_file(
+    path: Path, frames: list[Frame], decoder: JpegDecoder
+) -> Iterator[Slice | UnreadableError]:
     try:
-        stored = stored_pixels(path)
+        child = needs_child(frames[0].pixels.syntax)
+        stored = decoder.decode(path) if child else decoded_here(path)
     except UnreadableError as error:
         yield from [error] * len(frames)
         return
