@@ -12,7 +12,6 @@ from openlumbar.report.pictures import (
     middle_slice,
     name_places,
     sagittal_view,
-    upright,
 )
 
 #: Sagittal: i to the back, j to the feet, k to the left.
@@ -56,7 +55,9 @@ def test_the_head_is_up_and_the_face_to_the_left(transpose, flip_rows, flip_colu
         stored, affine[:, 0] = stored[:, ::-1], -affine[:, 0]
     if transpose:
         stored, affine = stored.T, affine[:, [1, 0, 2, 3]]
-    np.testing.assert_array_equal(upright(stored, affine), shown)
+    volume = Volume(stored[None], affine)
+    labels = Volume(np.ones_like(volume.array), affine)
+    np.testing.assert_array_equal(sagittal_view(volume, labels, None).image, shown)
 
 
 @pytest.mark.parametrize("transpose", [False, True])

@@ -12,7 +12,7 @@ from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
 from openlumbar.models.card import ModelCard, ModelInput
 from openlumbar.segment import segment_sagittal
-from openlumbar.segment.preprocess import NetworkFrame, neighbours, normalise
+from openlumbar.segment.preprocess import neighbours, normalise, prepare
 
 SPACING = (3.0, 0.5, 0.5)
 
@@ -90,9 +90,9 @@ def test_masks_lie_on_the_picture_for_every_axis_order(layout):
 @pytest.mark.parametrize("layout", list(itertools.product([False, True], repeat=3)))
 def test_the_network_sees_head_up_and_front_left(layout):
     volume = laid_out(*layout)
-    frame = NetworkFrame.of(volume)
-    assert np.array_equal(frame.apply(volume.array), picture())
-    assert np.array_equal(frame.undo(picture()), volume.array)
+    stack, frame = prepare(volume, SPACING[1:])
+    assert np.array_equal(stack, picture()[::-1] / 100)
+    assert frame.spacing_mm == pytest.approx(SPACING)
 
 
 def test_a_coarser_picture_keeps_the_area_of_its_structures():

@@ -1,0 +1,1 @@
+"""Image tools that several stages share."""

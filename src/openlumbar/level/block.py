@@ -12,8 +12,8 @@ from openlumbar.core import anatomy
 from openlumbar.core.levels import Numbering
 from openlumbar.core.masks import Tissue, TissueMask
 from openlumbar.core.volume import Volume
+from openlumbar.imaging.frame import Frame, frame_of
 from openlumbar.level.chain import Chain, Link, Nothing, find_chain
-from openlumbar.level.frame import Frame, frame_of
 from openlumbar.level.numbering import (
     DISC_BELOW_S1,
     MISSING,

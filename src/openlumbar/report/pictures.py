@@ -18,6 +18,7 @@ from openlumbar.core.levels import LevelRow, Levels
 from openlumbar.core.masks import SeriesMasks
 from openlumbar.core.palette import colour_of, tint
 from openlumbar.core.volume import Volume
+from openlumbar.imaging.frame import frame_of
 from openlumbar.io.analysis import Analysis
 
 NOTICE = "Research use only – not for diagnosis"
@@ -76,7 +77,7 @@ def middle_slice(labels: NDArray) -> int:
     Parameters
     ----------
     labels
-        Codes, ``[k, j, i]``.
+        Codes, ``[slice, row, column]``.
 
     Raises
     ------
@@ -91,21 +92,6 @@ def middle_slice(labels: NDArray) -> int:
     return int((canal / max(canal.max(), 1) + 0.5 * spine / spine.max()).argmax())
 
 
-def upright(plane: NDArray, affine: NDArray[np.float64]) -> NDArray:
-    """Turn a slice ``[j, i]`` so that rows run from head to foot, columns front to back.
-
-    ``affine`` is the volume's: from (i, j, k, 1) to LPS.
-    """
-    i_axis, j_axis = affine[:3, 0], affine[:3, 1]
-    if abs(i_axis[2]) > abs(j_axis[2]):  # columns run along the body
-        plane, i_axis, j_axis = plane.T, j_axis, i_axis
-    if j_axis[2] > 0:  # LPS: z grows towards the head
-        plane = plane[::-1]
-    if i_axis[1] < 0:  # LPS: y grows towards the back
-        plane = plane[:, ::-1]
-    return plane
-
-
 def sagittal_view(image: Volume, labels: Volume, bodies: Volume | None) -> SagittalView:
     """Cut the slice that is shown out of a block and turn it upright.
 
@@ -114,16 +100,17 @@ def sagittal_view(image: Volume, labels: Volume, bodies: Volume | None) -> Sagit
     StageError
         There is no label at all.
     """
-    k = middle_slice(labels.array)
-    _, row_mm, column_mm = labels.spacing_mm
-    along_body = np.abs(labels.affine[2, :2]).argmax()
+    frame = frame_of(labels)
+    upright = frame.canonical(labels.array)
+    shown = middle_slice(upright)
     solid = labels if bodies is None else bodies
+    middle = np.array([shown, 0, 0])
     return SagittalView(
-        image=upright(image.array[k], labels.affine),
-        labels=upright(labels.array[k], labels.affine),
-        bodies=upright(solid.array[k], labels.affine),
-        spacing_mm=(row_mm, column_mm) if along_body == 1 else (column_mm, row_mm),
-        slice=k,
+        image=frame.canonical(image.array)[shown],
+        labels=upright[shown],
+        bodies=frame.canonical(solid.array)[shown],
+        spacing_mm=frame.spacing_mm[1:],
+        slice=round(float(frame.to_original(middle, labels.shape)[frame.order[0]])),
     )
 
 

@@ -71,24 +71,22 @@ def _segment_block(
             f"a picture of {stack.shape[1]} × {stack.shape[2]} pixels at "
             f"{spec.spacing_mm[0]} mm is too small to segment"
         )
-    table = neighbours(len(stack), volume.spacing_mm[0], spec.neighbour_mm)
+    slice_mm, row_mm, column_mm = frame.spacing_mm
+    table = neighbours(len(stack), slice_mm, spec.neighbour_mm)
     probability = np.empty((len(stack), len(predictor.card.classes), *stack.shape[1:]), np.uint8)
     for index in range(len(stack)):
         probability[index] = _predict(stack[table[index]], predictor)
         report(index + 1)
-    shape = frame.apply(volume.array).shape[1:]
+    shape = frame.canonical(volume.array).shape[1:]
     tissue = np.empty((len(stack), *shape), np.uint8)
     certainty = np.empty_like(tissue)
-    for index, weights in enumerate(_sharing(len(stack), volume.spacing_mm[0])):
+    for index, weights in enumerate(_sharing(len(stack), slice_mm)):
         used = np.flatnonzero(weights)
         shared = np.tensordot(weights[used], probability[used].astype(np.float32), 1)
-        full = resample_planes(shared, spec.spacing_mm, shape, frame.spacing_mm(volume))
+        full = resample_planes(shared, spec.spacing_mm, shape, (row_mm, column_mm))
         tissue[index] = full.argmax(0)
         certainty[index] = full.max(0).round()
-    return TissueMask(
-        volume.with_array(np.ascontiguousarray(frame.undo(tissue))),
-        np.ascontiguousarray(frame.undo(certainty)),
-    )
+    return TissueMask(volume.with_array(frame.original(tissue)), frame.original(certainty))
 
 
 def _predict(picture: NDArray[np.float32], predictor: Predictor) -> NDArray[np.uint8]:

@@ -2,9 +2,9 @@ import itertools
 
 import numpy as np
 import pytest
-from synthetic_spine import PERMUTATIONS, make_spine, to_series
 
-from openlumbar.level.frame import frame_of
+from openlumbar.imaging.frame import frame_of
+from synthetic_spine import PERMUTATIONS, make_spine, to_series
 
 FLIPS = tuple(itertools.product((False, True), repeat=3))
 

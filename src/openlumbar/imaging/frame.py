@@ -1,4 +1,4 @@
-"""The grid as the level finder walks it: slices sideways, rows downward, columns backward."""
+"""A grid as a sagittal picture is looked at: slices leftward, rows downward, columns backward."""
 
 from __future__ import annotations
 

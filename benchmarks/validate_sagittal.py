@@ -1,0 +1,190 @@
+"""The figures of the sagittal model's card, on patients that it was never trained on.
+
+    python benchmarks/validate_sagittal.py --data ../shared/data --role report -o out/validation
+
+Volumes (``spider_space``): Dice of vertebra, disc and canal on all slices, per patient, on
+the annotated grid of 0.625 mm. Everything counts, also what SPIDER left out at the upper
+border. Single slices (``spider_midsagittal``): the number of vertebrae named above the
+sacrum against ``series.csv``, and how many slices carry a flag on their numbering. With
+``--sheets`` every slice is drawn with its names, to be looked at. ``--card`` writes the
+figures into the model's card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from openlumbar import Analysis, analyze
+from openlumbar.core.exam import Block, Exam, Series, Weighting
+from openlumbar.core.plane import Plane
+from openlumbar.core.volume import Volume
+from openlumbar.models import load_model
+from openlumbar.pipeline import AnalyzeOptions
+from openlumbar.recipes import read_recipe
+from openlumbar.report.pictures import draw_series
+from openlumbar.segment import segment_sagittal
+from openlumbar.train.spider import SingleSlice, read_sagittal_array, read_spider_midsagittal
+
+STRUCTURES = {"vertebra": ((1, 2), 1), "disc": ((3,), 2), "canal": ((4,), 3)}
+NUMBERING_FLAGS = {"numbering-uncertain", "sacrum-out-of-view", "not-a-lumbar-spine"}
+
+
+def series_of(name: str, array: NDArray, spacing_mm: tuple[float, float, float]) -> Series:
+    """``[leftmost last, superior→inferior, anterior→posterior]`` as a sagittal series."""
+    slice_mm, row_mm, column_mm = spacing_mm
+    affine = np.zeros((4, 4))
+    affine[0, 2], affine[2, 1], affine[1, 0], affine[3, 3] = -slice_mm, -row_mm, column_mm, 1
+    block = Block(Volume(array, affine), tuple(f"{name}#{k}" for k in range(len(array))))
+    return Series(name, Plane.SAGITTAL, Weighting.UNKNOWN, (block,), "array")
+
+
+def dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Overlap of two masks, 1 for the same and 0 for disjoint ones."""
+    return float(2 * (one & other).sum() / max(1, one.sum() + other.sum()))
+
+
+def volume_dice(path: Path, predictor: object) -> dict[str, float]:
+    """Dice of one annotated volume, by structure."""
+    image, spacing = read_sagittal_array(path)
+    truth, _ = read_sagittal_array(path.with_name(path.name.replace(".nii.gz", "_dseg.nii.gz")))
+    tissue = segment_sagittal(series_of(path.stem, image, spacing), predictor)[0].tissue.array
+    return {
+        name: dice(np.isin(tissue, classes), truth == code)
+        for name, (classes, code) in STRUCTURES.items()
+    }
+
+
+def name_slice(single: SingleSlice, predictor: object) -> Analysis:
+    """Run the main job on one picture."""
+    series = series_of(single.name, single.image[None], (4.0, *single.spacing_mm))
+    return analyze(Exam((series,)), AnalyzeOptions(predictor=predictor))
+
+
+def count_above_sacrum(analysis: Analysis) -> int:
+    """Vertebrae named in a picture, without S1 and S2."""
+    rows = [row for row in analysis.levels.rows if row.structure == "vertebra"]
+    return sum(row.level not in ("S1", "S2") for row in rows)
+
+
+def summary_of_counts(found: list[dict[str, object]]) -> dict[str, float]:
+    """Shares of slices with the annotated count, within one of it, and flagged."""
+    difference = np.array([abs(row["found"] - row["annotated"]) for row in found])
+    flagged = np.array([bool(row["flags"]) for row in found])
+    return {
+        "slices": len(found),
+        "equal": float((difference == 0).mean().round(4)),
+        "within_one": float((difference <= 1).mean().round(4)),
+        "numbering_flagged": float(flagged.mean().round(4)),
+    }
+
+
+def contact_sheet(pictures: Iterable[Path], path: Path, columns: int = 8) -> None:
+    """Put pictures side by side on one page."""
+    tiles = [Image.open(picture).convert("RGB").resize((380, 460)) for picture in pictures]
+    rows = -(-len(tiles) // columns)
+    sheet = Image.new("RGB", (380 * columns, 460 * rows))
+    for index, tile in enumerate(tiles):
+        sheet.paste(tile, (380 * (index % columns), 460 * (index // columns)))
+    sheet.save(path)
+
+
+def validate_volumes(data: Path, patients: list[str], predictor: object) -> dict[str, object]:
+    """Dice by structure and patient, with mean and worst."""
+    by_patient = {}
+    for patient in patients:
+        path = data / "spider_space" / f"sub-{int(patient):03d}_T2w.nii.gz"
+        by_patient[patient] = volume_dice(path, predictor)
+        print(patient, {k: round(v, 4) for k, v in by_patient[patient].items()}, flush=True)
+    table = {name: [scores[name] for scores in by_patient.values()] for name in STRUCTURES}
+    return {
+        "mean": {name: round(float(np.mean(v)), 4) for name, v in table.items()},
+        "worst": {name: round(float(np.min(v)), 4) for name, v in table.items()},
+        "by_patient": {
+            patient: {name: round(value, 4) for name, value in scores.items()}
+            for patient, scores in by_patient.items()
+        },
+    }
+
+
+def validate_slices(
+    slices: list[SingleSlice], predictor: object, out: Path, draw: bool
+) -> dict[str, object]:
+    """Counts of vertebrae, T1 and T2 apart; every miss is named."""
+    found = []
+    for single in slices:
+        analysis = name_slice(single, predictor)
+        numbering = analysis.levels.numbering
+        flags = sorted(NUMBERING_FLAGS & {f for n in numbering for f in n.flags})
+        found.append(
+            {
+                "name": single.name,
+                "annotated": single.vertebrae,
+                "found": count_above_sacrum(analysis),
+                "confidence": round(numbering[0].confidence, 3) if numbering else 0.0,
+                "flags": flags,
+            }
+        )
+        if draw and analysis.masks.series and analysis.levels.rows:
+            draw_series(analysis, single.name, out / "pictures")
+    misses = [row for row in found if row["found"] != row["annotated"] or row["flags"]]
+    for row in misses:
+        print(row)
+    return {
+        weighting: summary_of_counts([r for r in found if r["name"].endswith(weighting)])
+        for weighting in ("t1", "t2")
+    } | {"misses": misses}
+
+
+def main() -> int:
+    """Measure, print, and write ``validation.json``."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--role", choices=("train", "tune", "report"), default="report")
+    parser.add_argument("--model", default="sagittal")
+    parser.add_argument("--sheets", action="store_true")
+    parser.add_argument("--card", type=Path, help="card to write the figures into")
+    parser.add_argument("-o", "--out", type=Path, required=True)
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    predictor = load_model(given.model)
+    held_out = read_recipe("sagittal").held_out
+    paths = (given.data / "spider_space").glob("sub-*_T2w.nii.gz")
+    annotated = frozenset(str(int(path.name[4:7])) for path in paths)
+    patients = sorted((p for p in annotated if held_out.role(p, annotated) == given.role), key=int)
+    singles = [
+        single
+        for single in read_spider_midsagittal(given.data / "spider_midsagittal")
+        if held_out.role(single.patient, annotated) == given.role
+    ]
+    result = {
+        "role": given.role,
+        "command": "python benchmarks/validate_sagittal.py --data ../shared/data "
+        f"--role {given.role} -o out/validation",
+        "dice": validate_volumes(given.data, patients, predictor),
+        "counts": validate_slices(singles, predictor, given.out, given.sheets),
+        "patients_with_slices": len({single.patient for single in singles}),
+    }
+    (given.out / "validation.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    print(json.dumps({"dice": {k: result["dice"][k] for k in ("mean", "worst")}}, indent=1))
+    print(json.dumps({k: result["counts"][k] for k in ("t1", "t2")}, indent=1))
+    if given.sheets:
+        pictures = sorted((given.out / "pictures").glob("*.png"))
+        for page in range(0, len(pictures), 40):
+            contact_sheet(pictures[page : page + 40], given.out / f"sheet-{page // 40}.png")
+    if given.card:
+        card = json.loads(given.card.read_text("utf-8"))
+        card["results"] = result
+        given.card.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
