@@ -18,7 +18,7 @@ import sys
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,12 +108,12 @@ class JpegDecoder:
             self._child = None
 
 
-def _send(stream: BinaryIO | io.IOBase, content: bytes) -> None:
+def _send(stream: IO[bytes], content: bytes) -> None:
     stream.write(_LENGTH.pack(len(content)) + content)
     stream.flush()
 
 
-def _receive(stream: BinaryIO | io.IOBase) -> bytes:
+def _receive(stream: IO[bytes]) -> bytes:
     """Read one message.
 
     Raises
@@ -124,7 +124,7 @@ def _receive(stream: BinaryIO | io.IOBase) -> bytes:
     return _exactly(stream, _LENGTH.unpack(_exactly(stream, _LENGTH.size))[0])
 
 
-def _exactly(stream: BinaryIO | io.IOBase, count: int) -> bytes:
+def _exactly(stream: IO[bytes], count: int) -> bytes:
     content = stream.read(count)
     if len(content) < count:
         raise EOFError
