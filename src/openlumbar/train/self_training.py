@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from openlumbar.core.exam import Block, Series, Weighting
+from openlumbar.core.masks import Tissue
 from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
 from openlumbar.imaging.resample import resample_planes, resampled_shape
@@ -37,9 +38,18 @@ def _label_slice(single: SingleSlice, predictor: Predictor) -> TrainingVolume:
     picture = (image * (255 / top)).clip(0, 255).astype(np.uint8)[None]
     mask = segment_sagittal(_sagittal_series(picture, spacing), predictor)[0]
     label = np.where(mask.certainty < _SURE, IGNORE, mask.tissue.array).astype(np.uint8)
+    _forget_lower_canal(label[0])
     far = _far_from_anatomy(mask.tissue.array[0] > 0, spacing[0])
     label[0][far & (label[0] != IGNORE)] = 0
     return TrainingVolume(single.name, single.patient, picture, label, (4.0, *spacing))
+
+
+def _forget_lower_canal(label: NDArray[np.uint8]) -> None:
+    """Leave the canal open below the middle of S1, where SPIDER's labels end variously."""
+    sacral = np.flatnonzero((label == Tissue.S1).any(1))
+    if len(sacral):
+        lower = label[(sacral[0] + sacral[-1]) // 2 :]
+        lower[lower == Tissue.CANAL] = IGNORE
 
 
 def _far_from_anatomy(found: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.bool_]:

@@ -23,6 +23,9 @@ from openlumbar.core.errors import UnreadableError
 from openlumbar.core.masks import Tissue
 from openlumbar.train.losses import IGNORE
 
+#: Depth of the sacral canal behind the sacral bodies.
+_SACRAL_CANAL_MM = 11.0
+
 _SPACE_VERTEBRA, _SPACE_DISC, _SPACE_CANAL = 1, 2, 3
 
 
@@ -188,12 +191,18 @@ def _add_sacrum(
     # Behind and below the outlined sacrum lies bone that nobody outlined; elsewhere
     # what is not sacrum is known to be background.
     behind = np.zeros_like(near)
+    sacral_canal = np.zeros_like(near)
+    end = np.flatnonzero((label == Tissue.CANAL).any((0, 2))).max(initial=0)
     for row in range(near.shape[0]):
         inside = np.flatnonzero(present[row])
         if len(inside):
             behind[row, inside[-1] + 1 :] = True
+            # Below the end of SPIDER's canal its continuation counts as background, so
+            # that the network learns where that label ends on average.
+            reach = inside[-1] + 1 + round(_SACRAL_CANAL_MM / spacing[2])
+            sacral_canal[row, inside[-1] + 1 : reach] = row > end
     below = np.arange(near.shape[0])[:, None] >= rows.max() - 2
-    doubt = near & (behind | below)
+    doubt = near & (behind | below) & ~sacral_canal
     top = rows.min() - round(15 / spacing[1])
     lower = np.arange(near.shape[0])[:, None] >= top
     for plane, away_mm in zip(label, distance, strict=True):
