@@ -6,8 +6,9 @@ Volumes (``spider_space``): Dice of vertebra, disc and canal on all slices, per 
 the annotated grid of 0.625 mm. Everything counts, also what SPIDER left out at the upper
 border. Single slices (``spider_midsagittal``): the number of vertebrae named above the
 sacrum against ``series.csv``, and how many slices carry a flag on their numbering. With
-``--sheets`` every slice is drawn with its names, to be looked at. ``--card`` writes the
-figures into the model's card.
+``--sheets`` every picture is drawn with its names, to be looked at; ``--role all --sheets``
+runs the main job on every real sagittal image there is. ``--card`` writes the figures into
+the model's card.
 """
 
 from __future__ import annotations
@@ -23,17 +24,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from openlumbar import Analysis, analyze
+from openlumbar.core.anatomy import BY_CODE
 from openlumbar.core.exam import Block, Exam, Series, Weighting
 from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
-from openlumbar.models import load_model
+from openlumbar.models import Predictor, load_model
 from openlumbar.pipeline import AnalyzeOptions
 from openlumbar.recipes import read_recipe
 from openlumbar.report.pictures import draw_series
-from openlumbar.segment import segment_sagittal
 from openlumbar.train.spider import SingleSlice, read_sagittal_array, read_spider_midsagittal
 
-STRUCTURES = {"vertebra": ((1, 2), 1), "disc": ((3,), 2), "canal": ((4,), 3)}
+#: SPIDER's code of each structure, as the volumes here are coded.
+SPIDER_CODES = {"vertebra": 1, "disc": 2, "canal": 3}
 NUMBERING_FLAGS = {"numbering-uncertain", "sacrum-out-of-view", "not-a-lumbar-spine"}
 
 
@@ -51,18 +53,29 @@ def dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     return float(2 * (one & other).sum() / max(1, one.sum() + other.sum()))
 
 
-def volume_dice(path: Path, predictor: object) -> dict[str, float]:
-    """Dice of one annotated volume, by structure."""
+def kind_mask(labels: NDArray, kind: str) -> NDArray[np.bool_]:
+    """Where a label map of anatomy codes shows a kind of structure, the sacrum apart."""
+    codes = [c for c, s in BY_CODE.items() if s.kind == kind and s.name not in ("S1", "S2")]
+    return np.isin(labels, codes)
+
+
+def analyse_volume(path: Path, predictor: Predictor) -> Analysis:
+    """Run the main job on one volume."""
     image, spacing = read_sagittal_array(path)
+    series = series_of(path.name.removesuffix(".nii.gz"), image, spacing)
+    return analyze(Exam((series,)), AnalyzeOptions(predictor=predictor))
+
+
+def volume_dice(path: Path, analysis: Analysis) -> dict[str, float]:
+    """Dice of the label map that a user gets for one annotated volume, by structure."""
     truth, _ = read_sagittal_array(path.with_name(path.name.replace(".nii.gz", "_dseg.nii.gz")))
-    tissue = segment_sagittal(series_of(path.stem, image, spacing), predictor)[0].tissue.array
+    labels = analysis.masks.series[0].labels[0].array
     return {
-        name: dice(np.isin(tissue, classes), truth == code)
-        for name, (classes, code) in STRUCTURES.items()
+        kind: dice(kind_mask(labels, kind), truth == code) for kind, code in SPIDER_CODES.items()
     }
 
 
-def name_slice(single: SingleSlice, predictor: object) -> Analysis:
+def name_slice(single: SingleSlice, predictor: Predictor) -> Analysis:
     """Run the main job on one picture."""
     series = series_of(single.name, single.image[None], (4.0, *single.spacing_mm))
     return analyze(Exam((series,)), AnalyzeOptions(predictor=predictor))
@@ -96,14 +109,25 @@ def contact_sheet(pictures: Iterable[Path], path: Path, columns: int = 8) -> Non
     sheet.save(path)
 
 
-def validate_volumes(data: Path, patients: list[str], predictor: object) -> dict[str, object]:
+def draw(analysis: Analysis, out: Path) -> None:
+    """Draw every series that has names."""
+    for masks in analysis.masks.series:
+        if any(row.series == masks.series for row in analysis.levels.rows):
+            draw_series(analysis, masks.series, out / "pictures")
+
+
+def validate_volumes(
+    paths: dict[str, Path], predictor: Predictor, out: Path, sheets: bool
+) -> dict[str, object]:
     """Dice by structure and patient, with mean and worst."""
     by_patient = {}
-    for patient in patients:
-        path = data / "spider_space" / f"sub-{int(patient):03d}_T2w.nii.gz"
-        by_patient[patient] = volume_dice(path, predictor)
+    for patient, path in paths.items():
+        analysis = analyse_volume(path, predictor)
+        by_patient[patient] = volume_dice(path, analysis)
+        if sheets:
+            draw(analysis, out)
         print(patient, {k: round(v, 4) for k, v in by_patient[patient].items()}, flush=True)
-    table = {name: [scores[name] for scores in by_patient.values()] for name in STRUCTURES}
+    table = {name: [scores[name] for scores in by_patient.values()] for name in SPIDER_CODES}
     return {
         "mean": {name: round(float(np.mean(v)), 4) for name, v in table.items()},
         "worst": {name: round(float(np.min(v)), 4) for name, v in table.items()},
@@ -115,7 +139,7 @@ def validate_volumes(data: Path, patients: list[str], predictor: object) -> dict
 
 
 def validate_slices(
-    slices: list[SingleSlice], predictor: object, out: Path, draw: bool
+    slices: list[SingleSlice], predictor: Predictor, out: Path, sheets: bool
 ) -> dict[str, object]:
     """Counts of vertebrae, T1 and T2 apart; every miss is named."""
     found = []
@@ -132,8 +156,8 @@ def validate_slices(
                 "flags": flags,
             }
         )
-        if draw and analysis.masks.series and analysis.levels.rows:
-            draw_series(analysis, single.name, out / "pictures")
+        if sheets:
+            draw(analysis, out)
     misses = [row for row in found if row["found"] != row["annotated"] or row["flags"]]
     for row in misses:
         print(row)
@@ -147,7 +171,7 @@ def main() -> int:
     """Measure, print, and write ``validation.json``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--role", choices=("train", "tune", "report"), default="report")
+    parser.add_argument("--role", choices=("train", "tune", "report", "all"), default="report")
     parser.add_argument("--model", default="sagittal")
     parser.add_argument("--sheets", action="store_true")
     parser.add_argument("--card", type=Path, help="card to write the figures into")
@@ -156,19 +180,22 @@ def main() -> int:
     given.out.mkdir(parents=True, exist_ok=True)
     predictor = load_model(given.model)
     held_out = read_recipe("sagittal").held_out
-    paths = (given.data / "spider_space").glob("sub-*_T2w.nii.gz")
-    annotated = frozenset(str(int(path.name[4:7])) for path in paths)
-    patients = sorted((p for p in annotated if held_out.role(p, annotated) == given.role), key=int)
-    singles = [
-        single
-        for single in read_spider_midsagittal(given.data / "spider_midsagittal")
-        if held_out.role(single.patient, annotated) == given.role
-    ]
+    found = sorted((given.data / "spider_space").glob("sub-*_T2w.nii.gz"))
+    volumes = {str(int(path.name[4:7])): path for path in found}
+
+    def wanted(patient: str) -> bool:
+        return given.role in ("all", held_out.role(patient, frozenset(volumes)))
+
+    slices = read_spider_midsagittal(given.data / "spider_midsagittal")
+    singles = [single for single in slices if wanted(single.patient)]
+    chosen = {patient: path for patient, path in volumes.items() if wanted(patient)}
+    if given.role == "all" and given.sheets:
+        draw(analyse_volume(given.data / "sct_lumbar" / "t2_lumbar.nii.gz", predictor), given.out)
     result = {
         "role": given.role,
         "command": "python benchmarks/validate_sagittal.py --data ../shared/data "
         f"--role {given.role} -o out/validation",
-        "dice": validate_volumes(given.data, patients, predictor),
+        "dice": validate_volumes(chosen, predictor, given.out, given.sheets),
         "counts": validate_slices(singles, predictor, given.out, given.sheets),
         "patients_with_slices": len({single.patient for single in singles}),
     }

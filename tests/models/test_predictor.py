@@ -1,6 +1,7 @@
 """A weights file that does not match its card is refused."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -23,12 +24,19 @@ def network():
     return FoldedUNet(3, len(TISSUE_NAMES), (8, 8, 8, 8, 8)).eval()
 
 
-@pytest.fixture
-def weights(network, tmp_path):
-    path = tmp_path / "tiny.onnx"
+@pytest.fixture(scope="module")
+def exported(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "tiny.onnx"
     export_onnx(network, path, 3, 32)
     write_card(card_of(read_recipe("sagittal")), path)
     return path
+
+
+@pytest.fixture
+def weights(exported, tmp_path):
+    for path in (exported, exported.with_suffix(".json")):
+        shutil.copy(path, tmp_path)
+    return tmp_path / exported.name
 
 
 def test_onnx_gives_the_probabilities_that_torch_gives(network, weights):

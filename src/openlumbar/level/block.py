@@ -16,6 +16,7 @@ from openlumbar.imaging.frame import Frame, frame_of
 from openlumbar.level.chain import Chain, Link, Nothing, find_chain
 from openlumbar.level.numbering import (
     DISC_BELOW_S1,
+    LUMBAR_ONLY,
     MISSING,
     RIVAL,
     UNSURE,
@@ -218,7 +219,7 @@ def _judge(
 ) -> Verdict:
     count, sacral = len(chain.links), guess.sacral
     transitional = transitional_flags(chain, sacral)
-    total = guess.share * regularity(chain, sacral) * _anchor_trust(seen, sacral)
+    total = LUMBAR_ONLY * guess.share * regularity(chain, sacral) * _anchor_trust(seen, sacral)
     if "possible-lumbarised-s1" in transitional:
         total *= DISC_BELOW_S1
     labelled = sacral < count and seen[sacral].tissue[Tissue.S1] > 0.5

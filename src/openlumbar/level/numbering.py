@@ -9,7 +9,8 @@ sum of all guesses. The confidence of the numbering is that share
 * times a ramp of the network's mean certainty at S1 and the two bodies above it (``block``),
 * times :data:`DISC_BELOW_S1` where a well-formed disc lies below S1,
 * times :data:`MISSING` for each body thought missing (for a name: between it and the sacrum),
-* and no more than ``block.WITHOUT_SACRUM`` where no link is S1 to the network.
+* and no more than ``block.WITHOUT_SACRUM`` where no link is S1 to the network,
+* times :data:`LUMBAR_ONLY`.
 
 The probabilities are ours, set by hand, to be calibrated on validation predictions.
 """
@@ -50,6 +51,10 @@ _FULL_DISC = 0.6
 MISSING = 0.6
 #: A well-formed disc below S1 leaves this much: it may be L6, or L5 taken for S1.
 DISC_BELOW_S1 = 0.45
+
+#: Names are counted from the sacrum. That a spine has four or six lumbar vertebrae cannot be
+#: excluded where no rib is seen, so no name is surer than this (ours, not measured).
+LUMBAR_ONLY = 0.95
 
 #: Names upward from the vertebra on S1.
 UPWARD: tuple[str, ...] = tuple(

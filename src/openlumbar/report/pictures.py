@@ -28,6 +28,8 @@ _MARGINS_MM = (12.0, 12.0, 42.0, 14.0)
 _SCALE_BAR_MM = 50.0
 #: A name is looked a place for this far from its body's centre, and stands this far off.
 _REACH_MM, _GAP_MM = 40.0, 3.0
+#: Half the height of a name: this far names stay from the upper and lower border.
+_NAME_MM = 4.0
 #: A name below its body (front of a steep sacrum) hangs from its place.
 _DOWNWARD = 0.6
 _PANEL_HEIGHT_IN = 8.0
@@ -244,10 +246,13 @@ def _draw_names(axes: Any, view: SagittalView, rows: list[LevelRow]) -> None:
     from matplotlib import patheffects
 
     flagged = {row.label for row in rows if row.flags}
+    _, _, bottom, top = _extent(view)
     for code, place in name_places(view).items():
         disc = BY_CODE[code].kind == "disc"
+        y, x = place.yx_mm
         axes.text(
-            *place.yx_mm[::-1],
+            x,
+            min(max(y, top + _NAME_MM), bottom - _NAME_MM),
             BY_CODE[code].name + (" *" if code in flagged else ""),
             color=tint(colour_of(code), 0.0 if disc else 0.25),
             fontsize=8.5 if disc else 13,
