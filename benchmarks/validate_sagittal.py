@@ -36,6 +36,16 @@ from openlumbar.train.spider import SingleSlice, read_sagittal_array, read_spide
 
 #: SPIDER's code of each structure, as the volumes here are coded.
 SPIDER_CODES = {"vertebra": 1, "disc": 2, "canal": 3}
+#: What the shipped card says of weights that these figures were measured on.
+LIMITS = [
+    "research use only; not for diagnosis",
+    "masks to learn from came from T2 SPACE volumes of 19 patients of one data set; T1 and "
+    "T2 TSE were learnt from labels that the network made itself and that were looked at",
+    "the sacrum was outlined by a non-radiologist, on one slice of each of 26 patients",
+    "the canal ends where SPIDER's label ends, somewhere near S1-S2",
+    "no annotated patient with metal, tumour or in childhood was tested; fractured and "
+    "strongly scoliotic spines are few",
+]
 NUMBERING_FLAGS = {"numbering-uncertain", "sacrum-out-of-view", "not-a-lumbar-spine"}
 
 
@@ -209,6 +219,7 @@ def main() -> int:
     if given.card:
         card = json.loads(given.card.read_text("utf-8"))
         card["results"] = result
+        card["limits"] = LIMITS
         given.card.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
     return 0
 

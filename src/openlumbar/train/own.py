@@ -25,7 +25,7 @@ def read_own(folder: Path, spacing_mm: tuple[float, float]) -> list[TrainingVolu
     Raises
     ------
     InputError
-        A label map has another shape than its image.
+        A label map does not lie on the grid of its image, or a file cannot be read.
     """
     pairs = [
         (path, path.with_name(path.name.replace(".nii.gz", "_dseg.nii.gz")))
@@ -65,9 +65,11 @@ def tissues_of_codes(codes: NDArray, *, unknown: int = IGNORE) -> NDArray[np.uin
 
 def _read_pair(image: Path, mask: Path, spacing_mm: tuple[float, float]) -> TrainingVolume:
     intensity, spacing = read_sagittal_array(image)
-    codes, _ = read_sagittal_array(mask)
+    codes, mask_spacing = read_sagittal_array(mask)
     if codes.shape != intensity.shape:
         raise InputError(f"{mask.name}: shape {codes.shape}, but its image has {intensity.shape}")
+    if not np.allclose(mask_spacing, spacing, rtol=1e-3):
+        raise InputError(f"{mask.name}: spacing {mask_spacing} mm, but its image has {spacing}")
     top = max(1e-6, float(np.percentile(intensity, 99.8)))
     scaled = intensity.astype(np.float32) * (255 / top)
     name = image.name.removesuffix(".nii.gz")

@@ -92,8 +92,8 @@ def train_sagittal(recipe: SagittalRecipe, data: Path, out: Path) -> Path:
         ``spider_midsagittal/``, and for ``own`` pairs ``NAME.nii.gz`` and
         ``NAME_dseg.nii.gz`` directly in it.
     out
-        Folder of the weights and of ``checkpoint.pt``; a run that was cut off goes on
-        from the checkpoint when started again.
+        Folder of the weights and of the checkpoint ``NAME-WIDTHS.pt``; a run that was cut
+        off goes on from there when started again.
 
     Returns
     -------
@@ -160,6 +160,7 @@ def _read(
         volumes = label_slices(slices, predictor)
     else:
         volumes = read_own(data, spacing)
+        annotated = frozenset(volume.patient for volume in volumes)
     kept = [at_spacing(volume, spacing) for volume in volumes if trains(volume.patient)]
     if not kept:
         raise InputError(
@@ -196,6 +197,16 @@ def _sampler(
     )
 
 
+def _held_out(recipe: SagittalRecipe) -> dict[str, tuple[str, ...]]:
+    """Patients that training never sees: volumes by number, single slices by remainder."""
+    split = recipe.held_out
+    rule = "of the other patients with single slices: number modulo {} in {}"
+    return {
+        "tune": (*split.tune, rule.format(split.slices_of, list(split.slices_tune))),
+        "report": (*split.report, rule.format(split.slices_of, list(split.slices_report))),
+    }
+
+
 def card_of(recipe: SagittalRecipe) -> ModelCard:
     """The card of weights that nobody has validated yet."""
     used: Iterable[str] = dict.fromkeys(s for stage in recipe.stage for s in stage.weights)
@@ -214,7 +225,7 @@ def card_of(recipe: SagittalRecipe) -> ModelCard:
         ),
         classes=TISSUE_NAMES,
         data=tuple(_CREDITS[source] for source in used),
-        held_out={"tune": recipe.held_out.tune, "report": recipe.held_out.report},
+        held_out=_held_out(recipe),
         results={},
         limits=("research use only", "not validated: no figures have been measured"),
         sha256="",

@@ -9,11 +9,13 @@ from __future__ import annotations
 import ast
 import csv
 import json
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.draw import polygon2mask
@@ -55,9 +57,26 @@ class TrainingVolume:
 
 
 def read_sagittal_array(path: Path) -> tuple[NDArray, tuple[float, float, float]]:
-    """Read a NIfTI as ``[left-right, superior→inferior, anterior→posterior]``."""
-    image = nibabel.as_closest_canonical(nibabel.load(path))  # R, A, S
-    array = np.asanyarray(image.dataobj)[:, ::-1, ::-1].transpose(0, 2, 1)
+    """Read a NIfTI as ``[left-right, superior→inferior, anterior→posterior]``.
+
+    Returns
+    -------
+    array, spacing_mm
+        Three axes, the first from the patient's left to the right, and their spacing.
+
+    Raises
+    ------
+    UnreadableError
+        The file is absent, damaged, or has not three axes.
+    """
+    try:
+        image = nibabel.as_closest_canonical(nibabel.load(path))  # R, A, S
+        stored = np.asanyarray(image.dataobj)
+    except (OSError, EOFError, zlib.error, ImageFileError) as error:
+        raise UnreadableError(f"{path.name}: cannot be read as NIfTI ({error})") from error
+    if stored.ndim != 3:
+        raise UnreadableError(f"{path.name}: {stored.ndim} axes; training needs volumes of 3")
+    array = stored[:, ::-1, ::-1].transpose(0, 2, 1)
     right, anterior, superior = (float(z) for z in image.header.get_zooms()[:3])
     return np.ascontiguousarray(array), (right, superior, anterior)
 
