@@ -20,7 +20,7 @@ Progress = Callable[[int, int], None]
 
 #: Standard deviation, in millimetres across slices, by which probabilities are shared
 #: between slices; it reaches a neighbour only in thin-slice series.
-SHARE_MM = 0.6
+SHARE_MM = 1.0
 
 
 def segment_sagittal(
