@@ -7,6 +7,7 @@ import pytest
 import openlumbar.recipes
 from openlumbar.core.errors import OptionError
 from openlumbar.recipes import read_recipe
+from openlumbar.recipes.schema import RECIPES
 
 SHIPPED = Path(openlumbar.recipes.__file__).with_name("sagittal.toml")
 
@@ -22,6 +23,14 @@ def test_an_unknown_key_is_an_error_that_names_it(tmp_path):
         read_recipe(changed)
 
 
+def test_a_stage_says_when_it_trains_on_its_own_labels(tmp_path):
+    changed = tmp_path / "mine.toml"
+    text = SHIPPED.read_text("utf-8").replace("self_training = true\n", "")
+    changed.write_text(text, "utf-8")
+    with pytest.raises(OptionError, match="self_training must be true"):
+        read_recipe(changed)
+
+
 def test_a_crop_that_the_network_cannot_take_is_an_error(tmp_path):
     changed = tmp_path / "mine.toml"
     changed.write_text(SHIPPED.read_text("utf-8").replace("rows = 384", "rows = 380"), "utf-8")
@@ -30,15 +39,21 @@ def test_a_crop_that_the_network_cannot_take_is_an_error(tmp_path):
 
 
 def test_an_unknown_recipe_names_the_known_ones():
-    with pytest.raises(OptionError, match="sagittal"):
+    with pytest.raises(OptionError, match=r"there are: sagittal, or a \.toml file"):
         read_recipe("sagital")
+
+
+def test_every_shipped_recipe_is_read_by_its_name_and_bears_it():
+    for name in RECIPES:
+        assert read_recipe(name).name == name
 
 
 def test_broken_toml_is_an_option_error(tmp_path):
     broken = tmp_path / "broken.toml"
-    broken.write_text("name = ", "utf-8")
-    with pytest.raises(OptionError, match="not valid TOML"):
-        read_recipe(broken)
+    for content in (b"name = ", b"name = '\xff'"):
+        broken.write_bytes(content)
+        with pytest.raises(OptionError, match="not valid TOML"):
+            read_recipe(broken)
 
 
 def test_every_patient_has_one_role_and_listed_ones_are_held_out():
@@ -50,3 +65,11 @@ def test_every_patient_has_one_role_and_listed_ones_are_held_out():
     assert held_out.role("5", volumes) == "train"
     roles = {held_out.role(str(n), volumes) for n in range(300, 340)}
     assert roles == {"train", "tune", "report"}
+
+
+def test_own_patients_are_held_out_by_name_alone():
+    example = Path(__file__).parents[2] / "examples" / "own-annotations.toml"
+    held_out = read_recipe(example).held_out
+    own = frozenset({"sub-01", "sub-02"})
+    assert held_out.role("sub-01", own) == "train"
+    assert held_out.role("sub-02", own) == "report"

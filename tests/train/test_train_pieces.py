@@ -2,7 +2,6 @@
 
 import json
 
-import nibabel
 import numpy as np
 import pytest
 
@@ -22,23 +21,11 @@ from openlumbar.train.network import FoldedUNet  # noqa: E402
 from openlumbar.train.own import at_spacing, read_own, tissues_of_codes  # noqa: E402
 from openlumbar.train.sampling import SagittalSampler  # noqa: E402
 from openlumbar.train.spider import (  # noqa: E402
-    TrainingVolume,
     anterior_canal_border,
     read_spider_space,
     split_body,
 )
-
-
-def spine(slices: int = 5) -> TrainingVolume:
-    """Bodies, discs, canal and posterior elements as rectangles."""
-    label = np.zeros((slices, 160, 128), np.uint8)
-    for top in range(10, 150, 30):
-        label[:, top : top + 20, 40:70] = Tissue.BODY
-        label[:, top + 21 : top + 28, 40:70] = Tissue.DISC
-        label[:, top : top + 20, 90:105] = Tissue.POSTERIOR
-    label[:, :, 72:85] = Tissue.CANAL
-    image = (label * 40 + 10).astype(np.uint8)
-    return TrainingVolume("spine", "p1", image, label, (3.0, 0.625, 0.625))
+from support_training import codes, spine, write, write_pair  # noqa: E402
 
 
 def test_unknown_pixels_carry_no_loss():
@@ -137,24 +124,8 @@ def test_training_goes_on_where_it_was_cut_off(tmp_path):
     assert not torch.equal(half, whole["network"]["head.weight"])
 
 
-def write(path, array, spacing=(3.0, 0.625, 0.625)):
-    """Store ``[slice, superior→inferior, anterior→posterior]`` as RAS NIfTI."""
-    ras = array.transpose(0, 2, 1)[:, ::-1, ::-1]
-    nibabel.save(nibabel.Nifti1Image(np.ascontiguousarray(ras), np.diag([*spacing, 1.0])), path)
-
-
-def codes() -> np.ndarray:
-    label = spine().label
-    result = np.zeros(label.shape, np.uint8)
-    result[np.isin(label, [Tissue.BODY, Tissue.POSTERIOR])] = 44
-    result[label == Tissue.DISC] = 95
-    result[label == Tissue.CANAL] = 2
-    return result
-
-
 def test_own_label_maps_become_network_classes(tmp_path):
-    write(tmp_path / "sub-1_T2w.nii.gz", spine().image)
-    write(tmp_path / "sub-1_T2w_dseg.nii.gz", codes())
+    write_pair(tmp_path, "sub-1_T2w")
     volume = read_own(tmp_path, (0.625, 0.625))[0]
     assert volume.patient == "sub-1"
     assert np.array_equal(volume.label, spine().label)
@@ -164,6 +135,20 @@ def test_own_label_maps_of_another_shape_are_refused(tmp_path):
     write(tmp_path / "sub-1_T2w.nii.gz", spine().image)
     write(tmp_path / "sub-1_T2w_dseg.nii.gz", codes()[:, :-4])
     with pytest.raises(InputError, match="shape"):
+        read_own(tmp_path, (0.625, 0.625))
+
+
+def test_own_label_maps_of_another_spacing_are_refused(tmp_path):
+    write(tmp_path / "sub-1_T2w.nii.gz", spine().image)
+    write(tmp_path / "sub-1_T2w_dseg.nii.gz", codes(), (3.0, 0.625, 0.7))
+    with pytest.raises(InputError, match="spacing"):
+        read_own(tmp_path, (0.625, 0.625))
+
+
+def test_own_files_that_are_no_volumes_are_refused(tmp_path):
+    write_pair(tmp_path, "sub-1_T2w")
+    (tmp_path / "sub-1_T2w_dseg.nii.gz").write_bytes(b"no NIfTI")
+    with pytest.raises(InputError, match=r"sub-1_T2w_dseg\.nii\.gz: cannot be read"):
         read_own(tmp_path, (0.625, 0.625))
 
 

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from openlumbar.core.errors import OptionError
 
 _FOLDER = Path(__file__).parent
+#: Recipes that are shipped, by name.
+RECIPES: dict[str, Path] = {"sagittal": _FOLDER / "sagittal.toml"}
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -60,15 +62,36 @@ class ScheduleRecipe(_Strict):
 
 
 class StageRecipe(_Strict):
-    """One stretch of training on one mixture of sources."""
+    """One stretch of training on one mixture of sources.
+
+    Attributes
+    ----------
+    weights
+        How often each source is drawn from, relative to the others.
+    self_training
+        Said where ``spider_midsagittal`` is drawn from: its labels are made by the network
+        as it stands when that source is first read.
+    """
 
     name: str
     iterations: Positive
-    weights: dict[
-        Literal["spider_space", "spider_midsagittal", "phantom", "own"],
-        Annotated[float, Field(ge=0)],
+    weights: Annotated[
+        dict[
+            Literal["spider_space", "spider_midsagittal", "phantom", "own"],
+            Annotated[float, Field(ge=0)],
+        ],
+        Field(min_length=1),
     ]
     self_training: bool = False
+
+    @model_validator(mode="after")
+    def _says_that_it_trains_on_its_own_labels(self) -> StageRecipe:
+        if self.self_training != ("spider_midsagittal" in self.weights):
+            raise ValueError(
+                "self_training must be true where weights name spider_midsagittal, which has no "
+                "labels of its own, and only there"
+            )
+        return self
 
 
 class PhantomRecipe(_Strict):
@@ -78,24 +101,34 @@ class PhantomRecipe(_Strict):
 
 
 class HeldOutRecipe(_Strict):
-    """Patients that training never sees."""
+    """Patients that training never sees.
+
+    Attributes
+    ----------
+    tune, report
+        Patients by name: those that may guide choices, and those that only figures are
+        taken from.
+    slices_of, slices_tune, slices_report
+        SPIDER patients with nothing but single slices: their number divided by
+        ``slices_of`` leaves a remainder, and the two others list remainders.
+    """
 
     tune: tuple[str, ...]
     report: tuple[str, ...]
-    slices_of: Positive
-    slices_tune: tuple[int, ...]
-    slices_report: tuple[int, ...]
+    slices_of: Positive = 1
+    slices_tune: tuple[int, ...] = ()
+    slices_report: tuple[int, ...] = ()
 
     def role(self, patient: str, volumes: frozenset[str]) -> Literal["train", "tune", "report"]:
-        """What a SPIDER patient is for.
+        """What a patient is for.
 
         Parameters
         ----------
         patient
-            SPIDER's number of the patient.
+            SPIDER's number of the patient, or the name of one of the user's own.
         volumes
-            Patients with an annotated volume; they are listed by number, all others
-            go by remainder.
+            Patients with annotated volumes; only the lists hold those out. All others are
+            SPIDER's with single slices, and go by remainder.
         """
         if patient in self.report:
             return "report"
@@ -138,17 +171,14 @@ def read_recipe(recipe: str | Path) -> SagittalRecipe:
     OptionError
         There is no such recipe, or it does not follow the schema.
     """
-    path = Path(recipe)
-    if path.suffix != ".toml":
-        path = _FOLDER / f"{recipe}.toml"
+    path = RECIPES.get(str(recipe), Path(recipe))
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except OSError:
-        known = ", ".join(sorted(file.stem for file in _FOLDER.glob("*.toml")))
         raise OptionError(
-            f"no recipe {str(recipe)!r}; there are: {known}, or a .toml file"
+            f"no recipe {str(recipe)!r}; there are: {', '.join(RECIPES)}, or a .toml file"
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptionError(f"{path.name}: not valid TOML ({error})") from None
     try:
         return SagittalRecipe.model_validate(content)

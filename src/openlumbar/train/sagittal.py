@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 
 _RECIPES = Path(__file__).parents[1] / "recipes"
 
+#: The source whose labels the network makes, so that it is read when its stage begins.
+_SELF_LABELLED = "spider_midsagittal"
+
 _CREDITS = {
     "spider_space": ModelData(
         name="SPIDER, T2 SPACE volumes",
@@ -111,13 +114,19 @@ def train_sagittal(recipe: SagittalRecipe, data: Path, out: Path) -> Path:
         iterations=sum(stage.iterations for stage in recipe.stage),
         **recipe.schedule.model_dump(),
     )
+    torch.manual_seed(recipe.schedule.seed)
     network = FoldedUNet(
         len(recipe.network.channels), len(TISSUE_NAMES), recipe.network.widths, recipe.network.fold
     )
     card = card_of(recipe)
     # Widths are written into the name, so that another network is never resumed.
     checkpoint = out / f"{recipe.name}-{'-'.join(map(str, recipe.network.widths))}.pt"
-    sources: dict[str, list[TrainingVolume]] = {}
+    # All that needs no network is read first: what is absent shows before hours of training.
+    sources: dict[str, list[TrainingVolume]] = {
+        source: _read(source, recipe, data, TorchPredictor(network, card))
+        for source in dict.fromkeys(s for stage in recipe.stage for s in stage.weights)
+        if source != _SELF_LABELLED
+    }
     done = 0
     average: torch.nn.Module = network
     for stage in recipe.stage:
@@ -150,7 +159,7 @@ def _read(
     if source == "spider_space":
         outlines = read_outlines(_RECIPES / "sacrum_outlines.json")
         volumes = [read_spider_space(path, outlines) for path in space]
-    elif source == "spider_midsagittal":
+    elif source == _SELF_LABELLED:
         refused = tomllib.loads((_RECIPES / "self_training_refused.toml").read_text("utf-8"))
         slices = [
             single
