@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 
 from openlumbar.core.exam import Series, Weighting
-from openlumbar.core.masks import TISSUE_NAMES
-from openlumbar.models import ModelCard
-from openlumbar.models.card import ModelInput
 from openlumbar.phantom import PhantomOptions, make_phantom, write_phantom
 from openlumbar.phantom.grids import AxialFrame, SagittalFrame
+from support_models import card_for
 
 #: In-plane pixel of the phantom, and what the painted predictor asks for: no resampling,
 #: so that the painted tissue arrives as it was painted.
@@ -28,26 +26,7 @@ class PaintedPredictor:
     """
 
     def __init__(self) -> None:
-        self.card = ModelCard(
-            name="painted",
-            version="1",
-            task="tests",
-            recipe="none",
-            input=ModelInput(
-                spacing_mm=(PIXEL_MM, PIXEL_MM),
-                channels=("slice", "left", "right"),
-                divisor=16,
-                neighbour_mm=(2.0, 4.0, 6.0),
-                intensity="painted",
-                preprocessing="openlumbar.segment.preprocess.prepare",
-            ),
-            classes=TISSUE_NAMES,
-            data=(),
-            held_out={},
-            results={},
-            limits=(),
-            sha256="0" * 64,
-        )
+        self.card = card_for("painted", PIXEL_MM, divisor=16)
 
     def predict(self, images):
         tissue = np.rint(images[:, 0] * 8).astype(int) % 8

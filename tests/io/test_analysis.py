@@ -103,7 +103,9 @@ def test_label_maps_match_the_images_voxel_by_voxel(from_dicom):
 
 def test_the_table_beside_a_map_lists_what_is_in_it(from_dicom):
     out, _ = from_dicom
-    for path in (out / "segmentations").glob("*.nii.gz"):
+    maps = list((out / "segmentations").glob("*.nii.gz"))
+    assert maps
+    for path in maps:
         table = json.loads(path.with_name(path.name[:-7] + ".json").read_text())
         present = set(np.unique(np.asanyarray(nibabel.load(path).dataobj))) - {0}
         assert {row["index"] for row in table["labels"]} == present

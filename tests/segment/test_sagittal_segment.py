@@ -7,12 +7,12 @@ import pytest
 
 from openlumbar.core.errors import StageError
 from openlumbar.core.exam import Block, Series, Weighting
-from openlumbar.core.masks import TISSUE_NAMES, Tissue
+from openlumbar.core.masks import Tissue
 from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
-from openlumbar.models.card import ModelCard, ModelInput
 from openlumbar.segment import segment_sagittal
 from openlumbar.segment.preprocess import neighbours, normalise, prepare
+from support_models import card_for
 
 SPACING = (3.0, 0.5, 0.5)
 
@@ -20,26 +20,7 @@ SPACING = (3.0, 0.5, 0.5)
 class Thresholds:
     """A predictor that calls bright disc, middling body and dark background."""
 
-    card = ModelCard(
-        name="thresholds",
-        version="0",
-        task="test",
-        recipe="none",
-        input=ModelInput(
-            spacing_mm=(0.5, 0.5),
-            channels=("slice", "neighbour", "neighbour"),
-            divisor=32,
-            neighbour_mm=(2.5, 4.0, 6.6),
-            intensity="percentiles",
-            preprocessing="openlumbar.segment.preprocess.prepare",
-        ),
-        classes=TISSUE_NAMES,
-        data=(),
-        held_out={},
-        results={},
-        limits=(),
-        sha256="",
-    )
+    card = card_for("thresholds", 0.5, divisor=32)
 
     def predict(self, images):
         slice_ = images[:, 0]

@@ -95,7 +95,7 @@ def read_card(path: Path) -> ModelCard:
         The file is absent or does not follow the schema.
     """
     try:
-        return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
+        return ModelCard.model_validate_json(path.read_bytes())
     except OSError as error:
         raise ModelError(
             f"{path.name}: the model's card cannot be read ({error.strerror})"
