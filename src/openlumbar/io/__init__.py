@@ -1,0 +1,1 @@
+"""The only home of file formats, and of LPS↔RAS."""

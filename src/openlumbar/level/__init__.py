@@ -1,1 +1,5 @@
-"""Masks → vertebra names; for later: axial slice → disc level (design.md, section 1)."""
+"""Tissue → vertebrae and discs with names and confidences."""
+
+from openlumbar.level.naming import SeriesLevels, name_levels
+
+__all__ = ["SeriesLevels", "name_levels"]
