@@ -4,6 +4,8 @@ A ```python block is executed; in a ```bash block each ``openlumbar`` line is. T
 a page share a folder that holds ``exam/`` (DICOM) and ``scan.nii.gz``, as the pages assume.
 """
 
+import doctest
+import importlib
 import re
 import shlex
 import shutil
@@ -16,10 +18,16 @@ import pytest
 from openlumbar import cli
 from openlumbar.core.anatomy import STRUCTURES
 from openlumbar.core.flags import FLAGS
+from openlumbar.level import block as naming_of_a_block
+from openlumbar.level import numbering, shape
+from openlumbar.models import ModelCard
+from openlumbar.models.card import ModelInput
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 EXAMPLES = sorted(ROOT.glob("examples/*.py"))
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+DOCTESTED = [path for path in SOURCES if ">>> " in path.read_text("utf-8")]
 
 #: What README and docs run with another tool than ours, and who runs it instead.
 NOT_OURS = {
@@ -83,6 +91,14 @@ def test_an_example_runs(example, desk):
     exec(compile(example.read_text(), str(example), "exec"), {"__name__": "__main__"})
 
 
+@pytest.mark.parametrize("source", DOCTESTED, ids=lambda path: path.stem)
+def test_the_examples_of_docstrings_are_true(source):
+    name = ".".join(source.relative_to(ROOT / "src").with_suffix("").parts)
+    outcome = doctest.testmod(importlib.import_module(name))
+    assert outcome.attempted > 0
+    assert outcome.failed == 0
+
+
 def rows_of(page: str) -> list[list[str]]:
     lines = (ROOT / "docs" / "reference" / page).read_text().splitlines()
     table = [line for line in lines if line.startswith("|")][2:]
@@ -96,6 +112,35 @@ def test_the_page_of_flags_is_the_vocabulary():
 def test_the_page_of_labels_is_the_table_of_structures():
     documented = [(int(code), name, kind, side) for code, name, kind, side in rows_of("labels.md")]
     assert documented == [(s.code, s.name, s.kind, s.side or "") for s in STRUCTURES]
+
+
+def test_the_page_of_confidences_has_the_constants_of_the_code():
+    page = (ROOT / "docs" / "reference" / "levels-and-confidence.md").read_text()
+    documented = dict(re.findall(r"^\| `([A-Z_0-9]+)` \| ([\d.]+) \|", page, re.M))
+    homes = vars(numbering) | vars(naming_of_a_block) | vars(shape)
+    assert len(documented) == 8
+    assert {name: float(value) for name, value in documented.items()} == {
+        name: homes[name] for name in documented
+    }
+
+
+def test_the_page_of_confidences_tells_what_sets_each_flag():
+    page = (ROOT / "docs" / "reference" / "levels-and-confidence.md").read_text()
+    told = re.findall(r"^\| `([a-z0-9-]+)` \|", page.split("## What sets a flag")[1], re.M)
+    assert sorted(told) == sorted(FLAGS)
+
+
+def test_the_page_of_the_card_lists_its_fields():
+    documented = re.findall(r"\w+", " ".join(row[0] for row in rows_of("model-card.md")))
+    fields = {*ModelCard.model_fields, *ModelInput.model_fields}
+    assert {name for name in documented if "_" in name or name in fields} == fields
+
+
+def test_the_table_of_architecture_has_every_folder():
+    page = (ROOT / "docs" / "concepts" / "architecture.md").read_text()
+    told = set(re.findall(r"^\| `(\w+)/` \|", page, re.M))
+    folders = (ROOT / "src" / "openlumbar").glob("*/__init__.py")
+    assert told == {path.parent.name for path in folders}
 
 
 def test_every_command_is_documented():
