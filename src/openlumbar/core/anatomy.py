@@ -89,10 +89,42 @@ BY_CODE: dict[int, Structure] = {structure.code: structure for structure in STRU
 
 
 def vertebra_code(name: str) -> int:
-    """Code of a vertebra such as ``L4``."""
+    """Code of a vertebra.
+
+    Parameters
+    ----------
+    name
+        ``T1`` … ``T13``, ``L1`` … ``L6``, ``S1`` or ``S2``.
+
+    Raises
+    ------
+    KeyError
+        There is no such vertebra in the table.
+
+    Examples
+    --------
+    >>> vertebra_code("L4")
+    44
+    """
     return _VERTEBRA_CODES[name]
 
 
 def disc_code(name: str) -> int:
-    """Code of a disc such as ``L4-L5``; the disc above S1 is 100 whatever stands on it."""
+    """Code of a disc; the disc above S1 is 100 whatever stands on it.
+
+    Parameters
+    ----------
+    name
+        The vertebra above and the one below: ``L4-L5``.
+
+    Raises
+    ------
+    KeyError
+        There is no such disc in the table.
+
+    Examples
+    --------
+    >>> disc_code("L4-L5"), disc_code("L4-S1")
+    (95, 100)
+    """
     return _DISC_CODES["L5-S1"] if name.endswith("-S1") else _DISC_CODES[name]

@@ -25,7 +25,18 @@ PLANE_TOLERANCE_DEG = 45.0
 
 
 def plane_of(normal: ArrayLike) -> Plane:
-    """Name the plane whose normal (LPS, any length) is given."""
+    """Name the plane whose normal is given.
+
+    Parameters
+    ----------
+    normal
+        Three numbers, LPS, of any length and sign.
+
+    Returns
+    -------
+    Plane
+        ``oblique`` also where the normal has no direction (zero, NaN or infinite).
+    """
     direction = np.abs(np.asarray(normal, float))
     length = np.linalg.norm(direction)
     if not np.isfinite(length) or length == 0:

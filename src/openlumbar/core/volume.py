@@ -67,18 +67,35 @@ class Volume:
         return plane_of(self.affine[:3, 2])
 
     def with_array(self, array: NDArray) -> Volume:
-        """The same place with other values; the shape must be the same."""
+        """The same place with other values.
+
+        Parameters
+        ----------
+        array
+            ``[k, j, i]`` of this volume's shape.
+
+        Raises
+        ------
+        GeometryError
+            The shape is another.
+        """
         if array.shape != self.array.shape:
             raise GeometryError(f"shape {array.shape} does not fit the grid {self.array.shape}")
         return Volume(array, self.affine)
 
     def to_patient(self, indices: ArrayLike) -> NDArray[np.float64]:
-        """Map ``[..., 3]`` of (k, j, i) to LPS millimetres."""
+        """Map ``[..., 3]`` of (k, j, i), fractions allowed, to ``[..., 3]`` of LPS millimetres.
+
+        >>> import numpy as np
+        >>> volume = Volume(np.zeros((2, 3, 4)), np.diag([0.5, 0.5, 4.0, 1.0]))
+        >>> volume.to_patient((1, 2, 3)).tolist()
+        [1.5, 1.0, 4.0]
+        """
         kji = np.asarray(indices, float)
         return np.asarray(kji[..., ::-1] @ self.affine[:3, :3].T + self.affine[:3, 3], np.float64)
 
     def to_index(self, points: ArrayLike) -> NDArray[np.float64]:
-        """Map ``[..., 3]`` of LPS millimetres to fractional (k, j, i)."""
+        """Map ``[..., 3]`` of LPS millimetres to ``[..., 3]`` of fractional (k, j, i)."""
         offset = np.asarray(points, float) - self.affine[:3, 3]
         ijk = np.linalg.solve(self.affine[:3, :3], offset[..., None])[..., 0]
         return np.asarray(ijk[..., ::-1], np.float64)

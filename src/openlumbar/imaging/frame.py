@@ -32,7 +32,7 @@ class Frame:
     spacing_mm: tuple[float, float, float]
 
     def canonical(self, array: NDArray) -> NDArray:
-        """A view of the array in canonical order."""
+        """A view in canonical order of an array ``[k, j, i]`` of the volume's grid."""
         return self._turn(array.transpose(self.order))
 
     def original(self, array: NDArray) -> NDArray:
@@ -40,7 +40,20 @@ class Frame:
         return np.ascontiguousarray(self._turn(array).transpose(np.argsort(self.order)))
 
     def to_original(self, index: NDArray, shape: tuple[int, int, int]) -> NDArray[np.float64]:
-        """Map ``[..., 3]`` canonical indices to (k, j, i) of a volume of ``shape``."""
+        """Map canonical indices to those of the volume.
+
+        Parameters
+        ----------
+        index
+            ``[..., 3]``: canonical slice, row and column, fractions allowed.
+        shape
+            Of the volume's own array.
+
+        Returns
+        -------
+        ndarray
+            ``[..., 3]`` of (k, j, i).
+        """
         index = np.asarray(index, float)
         result = np.empty_like(index)
         for axis, (source, flipped) in enumerate(zip(self.order, self.flip, strict=True)):

@@ -11,6 +11,15 @@ def interpolation_matrix(
 ) -> NDArray[np.float32]:
     """Weights ``[count_out, count_in]`` that resample one axis about its common centre.
 
+    Parameters
+    ----------
+    count_in, count_out
+        Samples along the axis.
+    spacing_in, spacing_out
+        Their distance, in one unit.
+
+    Notes
+    -----
     Linear where samples come closer, a triangle as wide as the new spacing where they
     move apart, so that nothing finer than the new grid folds back. Rows sum to one.
     """
@@ -25,7 +34,15 @@ def interpolation_matrix(
 def resampled_shape(
     shape: tuple[int, int], spacing_in: tuple[float, float], spacing_out: tuple[float, float]
 ) -> tuple[int, int]:
-    """Rows and columns that cover the same field of view at another spacing."""
+    """Rows and columns that cover the same field of view at another spacing.
+
+    Parameters
+    ----------
+    shape
+        Rows and columns, at least one each.
+    spacing_in, spacing_out
+        Row and column spacing in millimetres.
+    """
     rows, columns = (
         max(1, round(n * old / new))
         for n, old, new in zip(shape, spacing_in, spacing_out, strict=True)

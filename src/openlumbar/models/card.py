@@ -43,7 +43,15 @@ class ModelInput(_Strict):
 
 
 class ModelData(_Strict):
-    """A data set the weights were trained on."""
+    """A data set the weights were trained on.
+
+    Attributes
+    ----------
+    name, licence, credit
+        Whose it is and on what terms.
+    use
+        What of it was trained on, and who made its labels.
+    """
 
     name: str
     licence: str
@@ -56,12 +64,22 @@ class ModelCard(_Strict):
 
     Attributes
     ----------
+    name, version
+        Of the weights.
+    task, recipe
+        What they do, and what they were trained by.
+    input
+        What goes in.
     classes
         Names of the output channels, background first.
     held_out
         Patients never trained on, by data set.
+    data
+        What they were trained on.
     results
         Figures on held-out patients, each with the command that measured it.
+    limits
+        What they are not good for, in sentences.
     sha256
         Hash of the ONNX file.
     """
@@ -88,6 +106,11 @@ def hash_file(path: Path) -> str:
 
 def read_card(path: Path) -> ModelCard:
     """Read and validate a card.
+
+    Parameters
+    ----------
+    path
+        ``NAME.json``, UTF-8 (docs/reference/model-card.md).
 
     Raises
     ------

@@ -35,7 +35,19 @@ class Predictor(Protocol):
         ...
 
     def predict(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map ``[n, channels, rows, columns]`` to probabilities ``[n, classes, rows, columns]``."""
+        """Map pictures to probabilities.
+
+        Parameters
+        ----------
+        images
+            ``float32[n, channels, rows, columns]`` as the card's preprocessing makes them;
+            rows and columns are multiples of the card's divisor.
+
+        Returns
+        -------
+        ndarray
+            ``float32[n, classes, rows, columns]``, summing to one over the classes.
+        """
         ...
 
 
@@ -83,7 +95,7 @@ class OnnxPredictor:
         return self._card
 
     def predict(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map ``[n, channels, rows, columns]`` to probabilities ``[n, classes, rows, columns]``."""
+        """Map pictures to probabilities, as :meth:`Predictor.predict` says."""
         name = self._session.get_inputs()[0].name
         return self._session.run(None, {name: images})[0]
 
@@ -99,7 +111,20 @@ class OnnxPredictor:
 
 
 def load_model(model: str | Path, threads: int | None = None) -> OnnxPredictor:
-    """Load a shipped model by name (``sagittal``) or any model by the path of its file."""
+    """Load a shipped model by name, or any model by the path of its file.
+
+    Parameters
+    ----------
+    model
+        ``sagittal``, or ``NAME.onnx`` with its card ``NAME.json`` beside it.
+    threads
+        Threads of one forward pass; all cores when None.
+
+    Raises
+    ------
+    ModelError
+        The file is absent, is no network, or does not match its card.
+    """
     path = Path(model)
     if path.suffix != ".onnx":
         path = _WEIGHTS / f"{model}.onnx"

@@ -22,6 +22,12 @@ def normalise(stack: NDArray) -> NDArray[np.float32]:
     ----------
     stack
         ``[slice, row, column]`` of one block, any intensity unit.
+
+    Returns
+    -------
+    ndarray
+        ``float32``, same shape, 0 … :data:`INTENSITY_CEILING`; all zero where the
+        percentiles are one value.
     """
     sample = stack[..., ::3, ::3]
     low, high = np.percentile(sample, INTENSITY_PERCENTILES)

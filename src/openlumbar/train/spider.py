@@ -232,8 +232,9 @@ def _add_sacrum(
 
 
 def read_outlines(path: Path) -> dict[str, dict]:
-    """Read the committed sacrum outlines: patient → outline."""
-    return json.loads(Path(path).read_text()) if Path(path).exists() else {}
+    """Read the committed sacrum outlines: patient → outline (:func:`sacrum_labels`)."""
+    outlines: dict[str, dict] = json.loads(path.read_text("utf-8"))
+    return outlines
 
 
 @dataclass(frozen=True)
