@@ -9,6 +9,7 @@ import pytest
 from openlumbar.core.errors import ModelError
 from openlumbar.core.masks import TISSUE_NAMES
 from openlumbar.models import OnnxPredictor, load_model
+from openlumbar.models.predictor import _WEIGHTS as WEIGHTS
 
 torch = pytest.importorskip("torch")
 
@@ -86,5 +87,6 @@ def test_a_text_file_is_no_network(weights):
 
 def test_the_shipped_model_is_small_and_matches_its_card():
     predictor = load_model("sagittal")
+    assert (WEIGHTS / "sagittal.onnx").stat().st_size < 16e6
     assert predictor.card.classes == TISSUE_NAMES
     assert predictor.card.results, "the shipped card must carry measured figures"

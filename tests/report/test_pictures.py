@@ -96,8 +96,9 @@ def test_the_picture_shows_the_slice_beside_its_named_anatomy(analysis, tmp_path
 
 def test_a_series_without_masks_is_an_error(analysis, tmp_path):
     axial = next(series for series in analysis.exam.series if series.plane == "axial")
-    with pytest.raises(StageError, match="no masks"):
-        draw_series(analysis, axial.name, tmp_path)
+    for name in (axial.name, "no such series"):
+        with pytest.raises(StageError, match="no masks"):
+            draw_series(analysis, name, tmp_path)
 
 
 @pytest.mark.parametrize("tilt_deg", [0, 30, 60])

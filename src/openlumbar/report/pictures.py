@@ -145,10 +145,10 @@ def draw_series(analysis: Analysis, name: str, folder: Path) -> tuple[Path, ...]
     StageError
         The series has no named anatomy.
     """
-    series = next(series for series in analysis.exam.series if series.name == name)
     masks = analysis.masks.of(name)
     if masks is None:
         raise StageError(f"series {name} has no masks, so there is no picture of it")
+    series = next(series for series in analysis.exam.series if series.name == name)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for block in range(len(masks.labels)):
