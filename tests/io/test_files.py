@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 import zipfile
+from collections import Counter
 
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -123,3 +128,90 @@ def test_dicomdir_cannot_point_outside(tmp_path):
     with find_files([tmp_path / "disc" / "DICOMDIR"]) as found:
         assert found.files == ()
         assert found.left_out[0].reason == "the file is missing"
+
+
+def test_pipes_and_circular_links_are_no_files(tmp_path):
+    save(stack(1), tmp_path)
+    for name in ("a.nii", "b.zip", "DICOMDIR", "c"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "d.nii").symlink_to("e.nii")
+    (tmp_path / "e.nii").symlink_to("d.nii")
+    (tmp_path / "self").symlink_to(".")
+    (tmp_path / "f.zip").symlink_to("nowhere")
+    with find_files([tmp_path]) as found:
+        assert [file.name for file in found.files] == ["im0000.dcm"]
+    reasons = Counter(entry.reason for entry in found.left_out)
+    assert reasons.pop("not a regular file") == 4
+    assert sum(reasons.values()) == 3
+    assert all(reason.startswith("cannot be opened (") for reason in reasons)
+
+
+@pytest.mark.parametrize("name", ["no-such", "a" * 5000, "im0000.dcm/inside"])
+def test_an_input_that_cannot_be_is_refused(tmp_path, name):
+    save(stack(1), tmp_path)
+    with pytest.raises(UnreadableError, match=r"no such file|cannot be opened"):
+        read_exam(tmp_path / name)
+
+
+def test_unreadable_permissions(tmp_path):
+    """In a process of its own, which has given up the right of root to read everything."""
+    modes = {"folder": 0, "listable": 0o444, "im0000.dcm": 0, "z.zip": 0, "n.nii": 0}
+    pairs, locked = [], []
+    for name, mode in modes.items():
+        folder = tmp_path / "DOE_JANE" / name.partition(".")[0]
+        (image,) = save(stack(1), folder)
+        zipped(folder / "z.zip", {"a": b"x"})
+        (folder / "n.nii").write_bytes(b"x")
+        locked.append(folder / name if "." in name else folder)
+        pairs += [folder, image if locked[-1] == folder else locked[-1]]
+        locked[-1].chmod(mode)
+    code = (
+        "import sys; from openlumbar.core.errors import UnreadableError\n"
+        "from openlumbar.io.files import find_files\n"
+        "for given in sys.argv[1:]:\n"
+        "    try:\n"
+        "        with find_files([given]) as found: print(found.left_out)\n"
+        "    except UnreadableError as error: print(error)\n"
+    )
+    command = [*unprivileged(), sys.executable, "-c", code, *map(str, pairs)]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    finally:
+        for path in locked:
+            path.chmod(0o700)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    lines = answer.stdout.splitlines()
+    assert len(lines) == 2 * len(modes)
+    for line in lines:
+        assert "cannot be opened (Permission denied)" in line
+    assert not any("DOE_JANE" in line for line in lines[::2])  # these go to exam.json
+
+
+def unprivileged():
+    """A command prefix with which even root is refused what a file's mode forbids."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("root may read everything, and there is no setpriv to prevent it")
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+
+
+def test_an_earlier_output_in_the_folder_is_no_part_of_the_exam(tmp_path):
+    save(stack(2), tmp_path)
+    out = tmp_path / "out"
+    for name in ("run.json", "exam.json", "analysis.json", "levels.csv", "images/a_T2w.nii.gz"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("{}")
+    with find_files([tmp_path]) as found:
+        assert len(found.files) == 2
+        assert "output of OpenLumbar" in found.left_out[0].reason
+    with find_files([out / "images"]) as found:  # but what is named is read
+        assert len(found.files) == 1
+
+
+def test_dicomdir_on_a_file_system_with_other_cases(tmp_path):
+    path = dicomdir(tmp_path / "disc")
+    for entry in sorted(path.parent.rglob("*"), reverse=True):
+        if entry != path:
+            entry.rename(entry.with_name(entry.name.lower()))
+    assert read_exam(path).series[0].blocks[0].volume.shape[0] == 3

@@ -6,7 +6,9 @@ each of them looks like from its first bytes.
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import tempfile
 import zipfile
 import zlib
@@ -79,6 +81,10 @@ _SUFFIXES = {
     ".zip": FileKind.ZIP,
 }
 
+#: What stands in every output folder (``openlumbar analyze . -o out``, run twice, must not
+#: take the first output for a part of the exam).
+_OWN_OUTPUT = frozenset({"analysis.json", "exam.json", "run.json"})
+
 #: First bytes of an explicit or implicit little-endian data set without a preamble:
 #: group 0002 or 0008, which every such file starts with (PS3.10 section 7.1 asks for
 #: the preamble, older archives lack it).
@@ -94,13 +100,13 @@ def kind_of(path: Path) -> FileKind:
     UnreadableError
         The file cannot be opened or is not a regular file.
     """
+    head = _first_bytes(path, 132)
     name = path.name.lower()
     if name == "dicomdir":
         return FileKind.DICOMDIR
     for suffix, kind in _SUFFIXES.items():
         if name.endswith(suffix) and not name.startswith("._"):
             return kind
-    head = _first_bytes(path, 132)
     if head[128:132] == b"DICM":
         return FileKind.DICOM
     bare = head[:2] in _BARE_DICOM and int.from_bytes(head[2:4], "little") in _BARE_ELEMENTS
@@ -108,9 +114,10 @@ def kind_of(path: Path) -> FileKind:
 
 
 def _first_bytes(path: Path, count: int) -> bytes:
-    if not path.is_file():
-        raise UnreadableError(f"{path.name}: not a regular file")
+    """Read the head of a file; pipes, which a reader would wait on for ever, are refused."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UnreadableError(f"{path.name}: not a regular file")
         with path.open("rb") as stream:
             return stream.read(count)
     except OSError as error:
@@ -157,16 +164,18 @@ class _Walk:
 
     def add_input(self, path: Path) -> None:
         """Add what the user named; here a thing that cannot be read is an error."""
-        if not path.exists():
-            raise UnreadableError(f"{path}: there is no such file or folder")
+        try:
+            path.stat()
+        except FileNotFoundError as error:
+            raise UnreadableError(f"{path}: there is no such file or folder") from error
+        except OSError as error:
+            raise UnreadableError(f"{path}: cannot be opened ({error.strerror})") from error
         if path.is_dir():
             self.add_folder(path)
-        elif kind_of(path) is FileKind.DICOMDIR:
+        elif (kind := kind_of(path)) is FileKind.DICOMDIR:
             self._add_dicomdir(path)
-        elif kind_of(path) is FileKind.ZIP:
-            self._add_zip(path)
         else:
-            self._add_file(path)
+            self._add(path, kind, unpack=True)
 
     def add_folder(self, folder: Path, *, unpack: bool = True) -> None:
         """Add all files below a folder; links are followed, loops are not."""
@@ -177,8 +186,12 @@ class _Walk:
         except OSError as error:
             self._leave_out("a folder", f"the folder cannot be opened ({error.strerror})")
             return
+        if {entry.name for entry in entries} >= _OWN_OUTPUT:
+            self._leave_out("a folder", "an output of OpenLumbar; give the images it was made of")
+            return
         for entry in entries:
-            if entry.is_dir():
+            # Path.is_dir raises where a folder may be listed but not entered.
+            if os.path.isdir(entry):
                 self.add_folder(entry, unpack=unpack)
             else:
                 self._add_entry(entry, unpack=unpack)
@@ -187,16 +200,17 @@ class _Walk:
         """Add a file met on the way: a bad one is noted, never an error."""
         try:
             kind = kind_of(path)
-            if kind is FileKind.ZIP and unpack:
-                self._add_zip(path)
-            elif kind is not FileKind.DICOMDIR:  # the files it names are walked anyway
-                self._add_file(path)
+            if kind is not FileKind.DICOMDIR:  # the files it names are walked anyway
+                self._add(path, kind, unpack=unpack)
         except UnreadableError as error:
             self._leave_out("a file", str(error).removeprefix(f"{path.name}: "))
 
-    def _add_file(self, path: Path) -> None:
-        kind = kind_of(path)
-        if self._is_new(path):
+    def _add(self, path: Path, kind: FileKind, *, unpack: bool) -> None:
+        if not self._is_new(path):
+            return
+        if kind is FileKind.ZIP and unpack:
+            self._add_zip(path)
+        else:
             self.files.append(FoundFile(path, path.name, kind))
 
     def _add_dicomdir(self, path: Path) -> None:
@@ -214,8 +228,6 @@ class _Walk:
                 self._add_entry(file, unpack=False)
 
     def _add_zip(self, path: Path) -> None:
-        if not self._is_new(path):
-            return
         root = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="openlumbar-")))
         for reason in _unpack(path, root, self._limits):
             self._leave_out("a file in the zip", reason)
@@ -237,15 +249,23 @@ def _resolve(folder: Path, parts: tuple[str, ...]) -> Path | None:
     Discs copied to other file systems often come out in lower case. None when no such
     file lies below the folder.
     """
+    if not parts or {"", ".", ".."} & set(parts):
+        return None
     here = folder
     for part in parts:
-        if part in ("", ".", "..") or not here.is_dir():
-            return None
-        same = [entry for entry in here.iterdir() if entry.name.lower() == part.lower()]
-        if not same:
-            return None
-        here = next((entry for entry in same if entry.name == part), same[0])
-    return here if parts and here.is_file() else None
+        # Listing a folder for each of thousands of files is slow: the usual case first.
+        exact = here / part
+        here = exact if os.path.lexists(exact) else _in_any_case(here, part)
+    return here if os.path.isfile(here) else None
+
+
+def _in_any_case(folder: Path, name: str) -> Path:
+    """The entry of that name but for its case; ``folder/name`` when there is none."""
+    try:
+        names = [entry for entry in folder.iterdir() if entry.name.lower() == name.lower()]
+    except OSError:
+        names = []
+    return min(names, default=folder / name)
 
 
 def _unpack(path: Path, root: Path, limits: Limits) -> list[str]:
@@ -256,7 +276,9 @@ def _unpack(path: Path, root: Path, limits: Limits) -> list[str]:
             _check_size(path, members, root, limits)
             reasons = [_extract(archive, member, root) for member in members]
             return [reason for reason in reasons if reason]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except OSError as error:
+        raise UnreadableError(f"{path.name}: cannot be opened ({error.strerror})") from error
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise UnreadableError(f"{path.name}: the zip cannot be read ({error})") from error
 
 
