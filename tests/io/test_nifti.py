@@ -157,6 +157,34 @@ def test_bad_affines(tmp_path, name):
         read_nifti(_raw_form(tmp_path / "a.nii", matrix))
 
 
+def _with_qform_steps(path, shape, steps):
+    image = nibabel.Nifti1Image(np.arange(np.prod(shape), dtype=np.int16).reshape(shape), None)
+    image.header["qform_code"] = 1
+    image.header["pixdim"][1:4] = steps
+    nibabel.save(image, path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_zero_spacing_of_the_qform_is_not_read_as_1_mm(tmp_path, name):
+    with pytest.raises(GeometryError, match="spacing is zero"):
+        read_nifti(_with_qform_steps(tmp_path / name, (4, 8, 10), (4, 0, 0.6)))
+    found = read_nifti(_with_qform_steps(tmp_path / name, (8, 10, 1), (0.8, 0.6, 0)))
+    assert found.volume.spacing_mm == pytest.approx((1, 0.6, 0.8))
+    assert "1 mm is assumed" in found.warnings[0]
+
+
+def test_no_folder_stands_in_a_message(tmp_path):
+    """Folders are often named after patients, and reasons are written to exam.json."""
+    path = nifti(tmp_path / "a.nii")
+    raw = path.read_bytes()
+    for content in (raw[: len(raw) // 2], raw[:100], b""):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"a\.nii") as caught:
+            read_nifti(path)
+        assert str(tmp_path) not in str(caught.value)
+
+
 def test_no_orientation(tmp_path):
     image = nibabel.Nifti1Image(np.zeros((4, 8, 10), np.int16), None)
     nibabel.save(image, tmp_path / "a.nii")

@@ -71,14 +71,14 @@ def translated(name: str, what: str = "cannot be read as DICOM") -> Iterator[Non
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Send the warnings of pydicom and its decoders to our log instead of the terminal.
+    """Send the warnings of pydicom, its decoders and nibabel to our log, not the terminal.
 
     Their own logs carry tracebacks of every damaged picture; what a user needs of them
     stands in the warnings of the series.
     """
     gdcm.Trace.WarningOff()
     gdcm.Trace.ErrorOff()
-    loggers = [logging.getLogger(name) for name in ("pydicom", "openjpeg")]
+    loggers = [logging.getLogger(name) for name in ("pydicom", "openjpeg", "nibabel.global")]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:

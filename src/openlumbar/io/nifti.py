@@ -32,6 +32,8 @@ MAX_NOT_FINITE = 0.2
 #: Voxels in a file that is still read: 2 GiB of float32.
 MAX_VOXELS = 1 << 29
 
+_NO_THICKNESS = "no slice thickness is given for a single slice; 1 mm is assumed"
+
 #: What nibabel raises for a damaged file.
 _NIBABEL_ERRORS = (
     ImageFileError,
@@ -97,13 +99,16 @@ def read_nifti(path: Path) -> VolumeFile:
         _check_size(path, image.shape)
         array = np.asanyarray(image.dataobj)
     except _NIBABEL_ERRORS as error:
-        raise UnreadableError(f"{path.name}: cannot be read as NIfTI ({_short(error)})") from error
+        reason = _short(path, error)
+        raise UnreadableError(f"{path.name}: cannot be read as NIfTI ({reason})") from error
     affine, warnings = _nifti_affine(path, image)
     return _volume_file(path, array, _FLIP @ affine, "nifti", warnings)
 
 
-def _short(error: Exception) -> str:
-    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+def _short(path: Path, error: Exception) -> str:
+    """First line of a foreign message without folders, which may be named after a patient."""
+    lines = str(error).replace(str(path), path.name).splitlines()
+    return lines[0][:120] if lines else type(error).__name__
 
 
 def _check_size(path: Path, shape: tuple[int, ...]) -> None:
@@ -122,7 +127,24 @@ def _nifti_affine(path: Path, image: nibabel.Nifti1Image) -> tuple[NDArray, list
     unit = int(header["xyzt_units"]) % 8
     if unit not in (0, 2):  # NIFTI_UNITS_UNKNOWN, NIFTI_UNITS_MM
         raise GeometryError(f"{path.name}: lengths are in metres or microns; millimetres expected")
-    return np.array(image.affine, float), _form_warnings(header)
+    thickness = [] if header["sform_code"] else _qform_warnings(path, image)
+    return np.array(image.affine, float), [*thickness, *_form_warnings(header)]
+
+
+def _qform_warnings(path: Path, image: nibabel.Nifti1Image) -> list[str]:
+    """Look at the spacing as it stands in the file: nibabel reads 0 as 1 mm.
+
+    Raises
+    ------
+    GeometryError
+        It is 0 along an axis of several samples; where there is one, 1 mm is assumed.
+    """
+    with image.file_map["image"].get_prepare_fileobj("rb") as stream:
+        steps = type(image.header).from_fileobj(stream, check=False)["pixdim"][1:4]
+    shape = (*image.shape, 1, 1)[:3]
+    if any(step == 0 and size > 1 for step, size in zip(steps, shape, strict=True)):
+        raise GeometryError(f"{path.name}: the voxel spacing is zero along an axis")
+    return [_NO_THICKNESS] if (steps == 0).any() else []
 
 
 def _form_warnings(header: nibabel.Nifti1Header) -> list[str]:
@@ -244,7 +266,8 @@ def _three_axes(path: Path, array: NDArray) -> NDArray:
 def _finite(path: Path, array: NDArray) -> tuple[NDArray, list[str]]:
     """Give integers or float32 without NaN; colour is refused."""
     if array.dtype.kind not in "iufb":
-        raise InputError(f"{path.name}: voxels of type {array.dtype}; plain numbers are expected")
+        kind = "colour" if array.dtype.names else array.dtype
+        raise InputError(f"{path.name}: voxels of type {kind}; plain numbers are expected")
     if array.dtype.kind != "f":
         return (array.astype(np.uint8) if array.dtype.kind == "b" else array), []
     with np.errstate(over="ignore"):
@@ -276,7 +299,7 @@ def _with_slice_step(affine: NDArray, shape: tuple[int, ...]) -> tuple[NDArray, 
         return affine, []
     fixed = affine.copy()
     fixed[:3, axis] = normal / length
-    return fixed, ["no slice thickness is given for a single slice; 1 mm is assumed"]
+    return fixed, [_NO_THICKNESS]
 
 
 def slice_axis(shape: tuple[int, int, int], affine: ArrayLike) -> int:
