@@ -575,7 +575,7 @@ def test_junk_among_good_files_is_counted(tmp_path):
     assert series.blocks[0].volume.shape[0] == 4
     assert "1 of 5 pictures cannot be decoded" in series.warnings[0]
     assert "not a DICOM" in reasons(exam)
-    assert "not a regular file" in reasons(exam)
+    assert "cannot be opened (No such file or directory)" in reasons(exam)
 
 
 def test_nothing_usable_is_one_clear_sentence(tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from openlumbar.core.errors import InputError, PatientError
-from openlumbar.core.exam import Weighting
+from openlumbar.core.exam import LeftOut, Weighting
 from openlumbar.exam import ReadOptions, describe, read_exam
 from openlumbar.io.exam_json import exam_to_dict, write_exam_json
 from support_dicom import save, stack, tilted_axial
@@ -40,6 +40,21 @@ def test_same_stem_twice(tmp_path):
         (tmp_path / folder).mkdir()
         nifti(tmp_path / folder / "x_T2w.nii.gz", seed=ord(folder))
     assert [s.name for s in read_exam(tmp_path).series] == ["x_T2w", "x_T2w-2"]
+
+
+def test_a_name_that_a_dicom_series_has_already(tmp_path):
+    save(stack(5), tmp_path)
+    nifti(tmp_path / "series-1_sagittal-T2w.nii.gz")
+    names = [series.name for series in read_exam(tmp_path).series]
+    assert names == ["series-1_sagittal-T2w", "series-1_sagittal-T2w-2"]
+
+
+def test_the_same_volume_twice_is_used_once(tmp_path):
+    nifti(tmp_path / "a_T2w.nii.gz")
+    nifti(tmp_path / "b_T2w.nii.gz")
+    exam = read_exam(tmp_path)
+    assert [series.name for series in exam.series] == ["a_T2w"]
+    assert exam.left_out == (LeftOut("b_T2w", "the same pictures as a_T2w"),)
 
 
 def test_two_bids_subjects(tmp_path):

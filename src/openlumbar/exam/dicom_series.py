@@ -69,11 +69,10 @@ def series_of(objects: Sequence[DicomObject], weighting: Weighting | None) -> Fi
     secondary: set[str] = set()
     for raw in by_series(objects):
         _add_series(raw, weighting, found, secondary)
-    kept, copies = without_copied_series(found.series)
-    kept, derived = _without_derived(kept, secondary)
-    found.series = kept
+    found.series, copies = without_copied_series(found.series)
+    found.series, derived = _without_derived(found.series, secondary)
     found.left_out += [*copies, *derived]
-    found.warnings += _exam_warnings(objects, kept)
+    found.warnings += _exam_warnings(objects, found.series)
     return found
 
 

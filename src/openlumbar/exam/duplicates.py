@@ -70,7 +70,7 @@ def _twin(entry: Slice, buckets: dict[tuple[int, ...], list[Slice]]) -> Slice | 
 
 
 def without_copied_series(series: Sequence[Series]) -> tuple[list[Series], list[LeftOut]]:
-    """Drop a series that is another one under a different UID: same grids, same pixels."""
+    """Drop a series that is another one under a different UID or name: same grids and pixels."""
     kept: list[Series] = []
     left_out: list[LeftOut] = []
     for entry in series:
@@ -78,7 +78,7 @@ def without_copied_series(series: Sequence[Series]) -> tuple[list[Series], list[
         if twin is None:
             kept.append(entry)
         else:
-            files = sum(len(block.instances) for block in entry.blocks)
+            files = len({name for block in entry.blocks for name in block.instances})
             left_out.append(LeftOut(entry.name, f"the same pictures as {twin.name}", files))
     return kept, left_out
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from openlumbar.core.errors import InputError
 from openlumbar.core.exam import Exam, LeftOut, Subject, Weighting
 from openlumbar.exam.dicom_series import Findings, read_objects, series_of
+from openlumbar.exam.duplicates import without_copied_series
 from openlumbar.exam.patients import (
     SubjectFacts,
     choose,
@@ -91,9 +92,10 @@ def _read(found: FoundFiles, options: ReadOptions) -> tuple[Findings, SubjectFac
     found_volumes = found.of(FileKind.NIFTI, FileKind.MHA)
     objects, volumes, others = _of_one_patient(objects, found_volumes, options.patient)
     findings = series_of(objects, options.weighting)
-    series, left_out = read_volumes(volumes, options.weighting)
-    findings.series += series
-    findings.left_out += [*broken, *left_out, *others]
+    taken = [series.name for series in findings.series]
+    series, left_out = read_volumes(volumes, options.weighting, taken)
+    findings.series, copies = without_copied_series([*findings.series, *series])
+    findings.left_out += [*broken, *left_out, *copies, *others]
     return findings, subject_of(objects)
 
 

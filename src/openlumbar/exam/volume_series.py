@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from openlumbar.core.errors import InputError
 from openlumbar.core.exam import Block, LeftOut, Series, Weighting
@@ -24,7 +24,7 @@ def stem_of(name: str) -> str:
 
 
 def read_volumes(
-    files: Sequence[FoundFile], weighting: Weighting | None
+    files: Sequence[FoundFile], weighting: Weighting | None, taken: Iterable[str] = ()
 ) -> tuple[list[Series], list[LeftOut]]:
     """Read volume files; each is one series.
 
@@ -34,6 +34,8 @@ def read_volumes(
         NIfTI and MetaImage files.
     weighting
         Overrides what the files' names say.
+    taken
+        Names that other series of the exam have.
 
     Returns
     -------
@@ -42,9 +44,11 @@ def read_volumes(
     """
     series: list[Series] = []
     left_out: list[LeftOut] = []
+    names = set(taken)
     for file in files:
         try:
-            series.append(_read(file, weighting, {entry.name for entry in series}))
+            series.append(_read(file, weighting, names))
+            names.add(series[-1].name)
         except InputError as error:
             reason = str(error).removeprefix(f"{file.name}: ")
             left_out.append(LeftOut(file.name, reason))
