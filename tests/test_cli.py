@@ -1,8 +1,10 @@
 import json
 import re
+import shutil
 import subprocess
 import sys
 
+import pydicom
 import pytest
 
 from openlumbar import cli
@@ -136,6 +138,26 @@ def test_ctrl_c_leaves_nothing(monkeypatch, painted_dicom, tmp_path, capfd):
     code, _, err = run(capfd, "analyze", painted_dicom, "-o", tmp_path / "out")
     assert (code, err) == (130, "openlumbar: interrupted; nothing was written\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_patients_are_refused_by_their_names_unless_one_is_picked(
+    shipped, painted_dicom, tmp_path, capfd
+):
+    (source,) = sorted(painted_dicom.rglob("*.dcm"))[:1]
+    other = pydicom.dcmread(source)
+    other.PatientID = "SOMEBODY"
+    (tmp_path / "exam").mkdir()
+    shutil.copytree(painted_dicom, tmp_path / "exam" / "one")
+    other.save_as(tmp_path / "exam" / "other.dcm")
+    out = tmp_path / "out"
+    code, _, err = run(capfd, "analyze", tmp_path / "exam", "-o", out)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "PHANTOM-3, SOMEBODY" in err
+    assert "--patient" in err
+    assert not out.exists()
+    code, _, _ = run(capfd, "analyze", tmp_path / "exam", "-o", out, "--patient", "PHANTOM-3")
+    assert code == 0
+    assert "another patient" in (out / "exam.json").read_text()
 
 
 def test_inspect_shows_what_would_be_used(painted_dicom, capfd, logs):

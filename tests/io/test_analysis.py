@@ -1,3 +1,4 @@
+import csv
 import gzip
 import json
 import re
@@ -13,6 +14,7 @@ from openlumbar.core.errors import UnreadableError
 from openlumbar.core.plane import Plane
 from openlumbar.exam import read_exam
 from openlumbar.io.analysis import Analysis
+from openlumbar.io.files import FileKind, find_files
 from openlumbar.pipeline import AnalyzeOptions, analyze, analyze_files
 
 #: What the header and the path of an input say of the patient.
@@ -118,6 +120,25 @@ def test_blocks_have_a_file_each(from_dicom):
     names = [f"{axial.name}_block-{n + 1}.nii.gz" for n in range(len(axial.blocks))]
     assert len(names) > 1
     assert all((out / "images" / name).exists() for name in names)
+
+
+def test_rows_name_the_slice_that_exam_json_lists(from_dicom):
+    out, _ = from_dicom
+    exam = json.loads((out / "exam.json").read_text())
+    blocks = {series["name"]: series["blocks"] for series in exam["series"]}
+    with (out / "levels.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    for row in rows:
+        entry = blocks[row["series"]][int(row["block"]) - 1]["slices"][int(row["slice"])]
+        assert (str(entry["slice"]), entry["instance"]) == (row["slice"], row["instance"])
+
+
+def test_an_output_in_the_folder_is_not_read_as_part_of_the_exam(from_dicom, painted_dicom):
+    out, _ = from_dicom
+    with find_files([out.parent, painted_dicom]) as found:
+        assert {file.kind for file in found.files} == {FileKind.DICOM}
+        assert ["output of OpenLumbar" in entry.reason for entry in found.left_out] == [True]
 
 
 def test_every_json_has_a_schema_version(from_dicom):

@@ -207,12 +207,16 @@ def _sampler(
 
 
 def _held_out(recipe: SagittalRecipe) -> dict[str, tuple[str, ...]]:
-    """Patients that training never sees: volumes by number, single slices by remainder."""
+    """Patients that training never sees: by name, and single slices by remainder."""
     split = recipe.held_out
-    rule = "of the other patients with single slices: number modulo {} in {}"
+
+    def listed(names: tuple[str, ...], rests: tuple[int, ...]) -> tuple[str, ...]:
+        rule = f"of patients with single slices alone: number modulo {split.slices_of} in "
+        return (*names, rule + " or ".join(map(str, rests))) if rests else names
+
     return {
-        "tune": (*split.tune, rule.format(split.slices_of, list(split.slices_tune))),
-        "report": (*split.report, rule.format(split.slices_of, list(split.slices_report))),
+        "tune": listed(split.tune, split.slices_tune),
+        "report": listed(split.report, split.slices_report),
     }
 
 
