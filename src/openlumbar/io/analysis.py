@@ -15,8 +15,7 @@ from openlumbar.core.levels import Levels
 from openlumbar.core.masks import Masks, SeriesMasks
 from openlumbar.core.run import Failure, Run
 from openlumbar.core.volume import Volume
-from openlumbar.io.exam_json import write_exam_json
-from openlumbar.io.exam_record import exam_of, exam_record
+from openlumbar.io.exam_json import exam_of_dict, exam_to_dict, write_exam_json
 from openlumbar.io.json_file import read_json, write_json
 from openlumbar.io.labels import write_label_table
 from openlumbar.io.nifti import read_nifti, write_image, write_label_map
@@ -92,7 +91,7 @@ class Analysis:
         facts = read_json(folder / "analysis.json", SCHEMA_VERSION)
         run = read_json(folder / "run.json", SCHEMA_VERSION)
         try:
-            exam = _with_images(exam_of(facts["exam"]), folder)
+            exam = _with_images(exam_of_dict(facts["exam"]), folder)
             return cls(
                 exam=exam,
                 masks=_read_masks(facts["masks"], exam, folder),
@@ -125,7 +124,7 @@ def write_facts(analysis: Analysis, folder: Path) -> None:
     write_exam_json(analysis.exam, folder / "exam.json")
     write_levels_csv(analysis.levels.rows, folder / "levels.csv")
     record = {
-        "exam": exam_record(analysis.exam),
+        "exam": exam_to_dict(analysis.exam),
         "masks": [_masks_record(masks) for masks in analysis.masks.series],
         "levels": asdict(analysis.levels),
     }

@@ -1,12 +1,21 @@
-"""``exam.json``: every series found, used or left out and why (design.md, section 3)."""
+"""``exam.json``: every series found, used or left out and why (design.md, section 3).
+
+The same description stands in ``analysis.json``, where an exam is made of it again.
+"""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from openlumbar.core.exam import Block, Exam, LeftOut, Series
+import numpy as np
+from numpy.typing import NDArray
+
+from openlumbar.core.exam import Block, Exam, LeftOut, Series, SourceGrid, Subject, Weighting
+from openlumbar.core.plane import Plane
+from openlumbar.core.volume import Volume
 
 SCHEMA_VERSION = 1
 
@@ -27,16 +36,10 @@ def exam_to_dict(exam: Exam) -> dict[str, Any]:
         in order of k, with the centre of the first pixel and the SOP Instance UID
         (``UID#frame``) or file name.
     """
-    subject = exam.subject
     return {
         "schema_version": SCHEMA_VERSION,
         "space": "LPS, mm",
-        "subject": {
-            "sex": subject.sex,
-            "age_years": subject.age_years,
-            "height_m": subject.height_m,
-            "mass_kg": subject.mass_kg,
-        },
+        "subject": asdict(exam.subject),
         "series": [_series(entry) for entry in exam.series],
         "left_out": [_left_out(entry) for entry in exam.left_out],
         "warnings": list(exam.warnings),
@@ -89,8 +92,57 @@ def _file_axes(block: Block) -> dict[str, Any] | None:
     grid = block.source_grid
     if grid is None:
         return None
-    return {"shape": list(grid.shape), "slice_row_column": list(grid.axes)}
+    return {
+        "shape": list(grid.shape),
+        "slice_row_column": list(grid.axes),
+        "affine_to_lps": grid.affine.tolist(),
+    }
 
 
 def _left_out(entry: LeftOut) -> dict[str, Any]:
     return {"name": entry.name, "used": False, "reason": entry.reason, "files": entry.files}
+
+
+def exam_of_dict(record: dict[str, Any]) -> Exam:
+    """Make an exam of its description; every intensity is NaN, which takes no memory.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        The description is damaged.
+    """
+    return Exam(
+        series=tuple(_series_of(item) for item in record["series"]),
+        left_out=tuple(
+            LeftOut(item["name"], item["reason"], item["files"]) for item in record["left_out"]
+        ),
+        subject=Subject(**record["subject"]),
+        warnings=tuple(record["warnings"]),
+    )
+
+
+def _series_of(record: dict[str, Any]) -> Series:
+    return Series(
+        name=record["name"],
+        plane=Plane(record["plane"]),
+        weighting=Weighting(record["weighting"]),
+        blocks=tuple(_block_of(item) for item in record["blocks"]),
+        source=record["source"],
+        facts=record["facts"],
+        warnings=tuple(record["warnings"]),
+    )
+
+
+def _block_of(record: dict[str, Any]) -> Block:
+    shape = tuple(record["shape"][axis] for axis in ("slices", "rows", "columns"))
+    nothing: NDArray = np.broadcast_to(np.float32(np.nan), shape)
+    instances = tuple(item["instance"] for item in record["slices"])
+    volume = Volume(nothing, np.array(record["affine"]))
+    return Block(volume, instances, _grid_of(record["file_axes"]))
+
+
+def _grid_of(record: dict[str, Any] | None) -> SourceGrid | None:
+    if record is None:
+        return None
+    k, j, i = record["slice_row_column"]
+    return SourceGrid(tuple(record["shape"]), (k, j, i), np.array(record["affine_to_lps"]))
