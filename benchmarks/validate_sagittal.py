@@ -4,11 +4,12 @@
 
 Volumes (``spider_space``): Dice of vertebra, disc and canal on all slices, per patient, on
 the annotated grid of 0.625 mm. Everything counts, also what SPIDER left out at the upper
-border. Single slices (``spider_midsagittal``): the number of vertebrae named above the
-sacrum against ``series.csv``, and how many slices carry a flag on their numbering. With
-``--sheets`` every picture is drawn with its names, to be looked at; ``--role all --sheets``
-runs the main job on every real sagittal image there is. ``--card`` writes the figures into
-the model's card.
+border and below the canal's end; "where annotated" leaves out the rows above the uppermost
+annotated bone, and for the canal those beyond its annotated ends. Single slices
+(``spider_midsagittal``): the number of vertebrae named above the sacrum against
+``series.csv``, and how many slices carry a flag on their numbering. With ``--sheets`` every
+picture is drawn with its names, to be looked at; ``--role all --sheets`` runs the main job
+on every real sagittal image there is. ``--card`` writes the figures into the model's card.
 """
 
 from __future__ import annotations
@@ -80,9 +81,18 @@ def volume_dice(path: Path, analysis: Analysis) -> dict[str, float]:
     """Dice of the label map that a user gets for one annotated volume, by structure."""
     truth, _ = read_sagittal_array(path.with_name(path.name.replace(".nii.gz", "_dseg.nii.gz")))
     labels = analysis.masks.series[0].labels[0].array
-    return {
-        kind: dice(kind_mask(labels, kind), truth == code) for kind, code in SPIDER_CODES.items()
-    }
+    bone = np.flatnonzero(np.isin(truth, (1, 2)).any((0, 2)))
+    canal = np.flatnonzero((truth == 3).any((0, 2)))
+    # Above the uppermost annotated bone, and beyond the canal's ends, nobody annotated.
+    rows = {"vertebra": bone[0], "disc": bone[0], "canal": canal[0]}
+    last = {"vertebra": None, "disc": None, "canal": canal[-1] + 1}
+    scores = {}
+    for kind, code in SPIDER_CODES.items():
+        found, annotated = kind_mask(labels, kind), truth == code
+        extent = np.s_[:, rows[kind] : last[kind]]
+        scores[kind] = dice(found, annotated)
+        scores[f"{kind} where annotated"] = dice(found[extent], annotated[extent])
+    return scores
 
 
 def name_slice(single: SingleSlice, predictor: Predictor) -> Analysis:
@@ -137,7 +147,8 @@ def validate_volumes(
         if sheets:
             draw(analysis, out)
         print(patient, {k: round(v, 4) for k, v in by_patient[patient].items()}, flush=True)
-    table = {name: [scores[name] for scores in by_patient.values()] for name in SPIDER_CODES}
+    kinds = next(iter(by_patient.values()))
+    table = {name: [scores[name] for scores in by_patient.values()] for name in kinds}
     return {
         "mean": {name: round(float(np.mean(v)), 4) for name, v in table.items()},
         "worst": {name: round(float(np.min(v)), 4) for name, v in table.items()},
