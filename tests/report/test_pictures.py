@@ -120,3 +120,16 @@ def test_names_stand_clear_of_anatomy_however_the_column_tilts(tilt_deg):
         assert x < middle[1]  # in front
         # On the body's own normal: 15 mm to its front, and the gap.
         assert np.hypot(*(np.array((y, x)) - middle)) == pytest.approx(18, abs=1.5)
+
+
+def test_posterior_elements_alone_do_not_turn_the_names_of_the_others():
+    labels = np.zeros((1, 120, 120), np.uint16)
+    bodies = labels.copy()
+    for code, top in ((43, 40), (44, 70)):
+        bodies[0, top : top + 20, 30:60] = code
+    labels[:] = bodies
+    volume, solid = Volume(labels.copy(), USUAL), Volume(bodies, USUAL)
+    before = name_places(sagittal_view(volume, volume, solid))
+    labels[0, 2:6, 100:110] = 42
+    after = name_places(sagittal_view(volume, Volume(labels, USUAL), solid))
+    assert after == before

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from openlumbar.core.anatomy import BY_CODE, SPINAL_CANAL
+from openlumbar.core.anatomy import BY_CODE, SPINAL_CANAL, vertebra_code
 from openlumbar.core.errors import StageError
 from openlumbar.core.exam import Series
 from openlumbar.core.levels import LevelRow, Levels
@@ -275,15 +275,21 @@ def name_places(view: SagittalView) -> dict[int, NamePlace]:
 
 
 def _regions(view: SagittalView) -> dict[int, NDArray[np.bool_]]:
-    """What gets a name: the bodies (the whole where none is told apart) and the discs."""
+    """What gets a name: the discs, S2, and the bodies (the whole where none is told apart).
+
+    A vertebra of which the slice shows posterior elements alone stands out of line, and
+    gets no name.
+    """
     found = {}
     for code in np.unique(view.labels[view.labels > 0]):
         kind = BY_CODE[int(code)].kind
         if kind not in ("vertebra", "disc"):
             continue
         body = view.bodies == code
-        region = body if kind == "vertebra" and body.any() else view.labels == code
-        found[int(code)] = region
+        whole = kind == "disc" or code == vertebra_code("S2") or not view.bodies.any()
+        region = view.labels == code if whole else body
+        if region.any():
+            found[int(code)] = region
     return found
 
 
@@ -294,7 +300,7 @@ def _centre_mm(region: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> ND
 
 def _forward(centres: dict[int, NDArray[np.float64]]) -> dict[int, NDArray[np.float64]]:
     """For each centre, from the head down, the direction (y, x) square to the column."""
-    codes = sorted(centres, key=lambda code: float(centres[code].sum()))
+    codes = sorted(centres, key=lambda code: float(centres[code][0]))
     directions = {}
     for place, code in enumerate(codes):
         upper, lower = codes[max(place - 1, 0)], codes[min(place + 1, len(codes) - 1)]
