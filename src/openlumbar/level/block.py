@@ -36,6 +36,8 @@ from openlumbar.level.shape import canal_beside, leaves_slices, link_flags, tran
 
 #: Mean certainty below which the segmentation of a structure counts as unsure.
 LOW_CERTAINTY = 0.6
+#: Regularity of the chain below which it is named among the evidence.
+EVEN_ENOUGH = 0.9
 #: No numbering without a sacrum in view is surer than this.
 WITHOUT_SACRUM = 0.4
 UNKNOWN = "unknown"
@@ -304,6 +306,12 @@ def _sentences(
         f"{above} vertebrae are counted above the sacrum. Without ribs in the picture four, five "
         "or six lumbar vertebrae cannot be told apart."
     )
+    even = regularity(chain, guess.sacral)
+    if even < EVEN_ENOUGH:
+        said.append(
+            f"The vertebrae above the sacrum follow each other unevenly, or one is as long as "
+            f"two; the confidence is multiplied by {even:.2f} for it."
+        )
     for number, lost in enumerate(chain.missing):
         if lost and number < guess.sacral:
             said.append(
