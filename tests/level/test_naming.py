@@ -3,13 +3,13 @@ import itertools
 import numpy as np
 import pytest
 from scipy import ndimage
-from synthetic_spine import NAMES, PERMUTATIONS, Spine, make_spine, to_series
 
 from openlumbar.core.anatomy import disc_code, vertebra_code
 from openlumbar.core.errors import StageError
 from openlumbar.core.flags import join
 from openlumbar.core.masks import Tissue
 from openlumbar.level.naming import name_levels
+from synthetic_spine import NAMES, PERMUTATIONS, Spine, make_spine, to_series
 
 DOWNWARD = NAMES[::-1]
 DISCS = [f"{a}-{b}" for a, b in itertools.pairwise(DOWNWARD[:-1])]
