@@ -30,12 +30,11 @@ class SagittalAugmentation:
     p_blur: float = 0.35
     p_noise: float = 0.5
     p_band: float = 0.2
-    p_occlude: float = 0.15
+    p_coarse: float = 0.25
+    p_ghost: float = 0.12
 
 
-def sample_grid(
-    batch: int, size: tuple[int, int], rng: torch.Generator, ranges: SagittalAugmentation
-) -> Tensor:
+def sample_grid(batch: int, rng: torch.Generator, ranges: SagittalAugmentation) -> Tensor:
     """Random affine maps, in pixels about the crop's centre: ``[batch, 2, 2]``."""
 
     def uniform(low: float, high: float) -> Tensor:
@@ -127,53 +126,73 @@ def randomise_contrast(
         ``[batch, rows, columns]``; each class gets its own random offset, so that
         one T2 picture also stands in for T1, STIR and what lies between.
     """
-    batch, _, rows, columns = images.shape
-    out = []
+    dice = _Dice(rng)
+    changed = []
+    for original, label in zip(images.split(1), labels, strict=True):
+        repaint = dice.chance(ranges.p_contrast)
+        image = _repainted(original, label, dice) if repaint else original
+        image = _degraded(_shaded(image, dice, ranges), dice, ranges)
+        top = torch.quantile(image[:, :1, ::4, ::4], 0.995).clamp(min=1e-3)
+        changed.append(image / top * dice.uniform(0.75, 1.15))
+    return torch.cat(changed).clamp(0, 1.2)
 
-    def chance(probability: float) -> bool:
-        return bool(torch.rand((), generator=rng) < probability)
 
-    def uniform(low: float, high: float) -> float:
-        return float(torch.rand((), generator=rng) * (high - low) + low)
+@dataclass(frozen=True)
+class _Dice:
+    """Chance from one generator."""
 
-    for index in range(batch):
-        image = images[index : index + 1]
-        label = labels[index]
-        if chance(ranges.p_contrast):
-            strength = uniform(0.1, 0.6)
-            offsets = torch.randn(9, generator=rng) * strength
-            offsets[8] = offsets[0] * uniform(0, 1)
-            lookup = torch.where(label == IGNORE, torch.full_like(label, 8), label).long()
-            painted = _blur(offsets[lookup][None, None], 0.8, 0.8)
-            keep = uniform(0.4, 1.1)
-            image = image * keep + painted * (image > 0.02).float()
-            low = image.amin()
-            image = (image - low) / (image.amax() - low + 1e-6)
-        if chance(ranges.p_invert):
-            inside = (image > 0.03).float()
-            image = (1 - image) * inside
-        image = image.clamp(0, 1.3) ** math.exp(uniform(-0.6, 0.6))
-        if chance(ranges.p_bias):
-            field = _smooth_field(1, 4, (rows, columns), rng)
-            image = image * torch.exp(field * uniform(0.1, 0.5))
-        if chance(ranges.p_band):
-            edge = uniform(0.0, 0.5) * columns
-            ramp = torch.sigmoid((torch.arange(columns) - edge) / uniform(2, 8))
-            image = image * (ramp * (1 - (floor := uniform(0, 0.5))) + floor)
-        if chance(ranges.p_blur):
-            image = _blur(image, uniform(0.0, 1.3), uniform(0.0, 1.3))
-        if chance(0.25):
-            factor = (uniform(0.42, 1.0), uniform(0.42, 1.0))
-            small = (max(8, round(rows * factor[0])), max(8, round(columns * factor[1])))
-            image = functional.interpolate(image, size=small, mode="bilinear", antialias=True)
-            image = functional.interpolate(image, size=(rows, columns), mode="bilinear")
-        if chance(0.12):
-            shift = int(uniform(20, 120))
-            image = image + uniform(0.03, 0.15) * torch.roll(image, shift, dims=2)
-        if chance(ranges.p_noise):
-            noise = torch.randn(image.shape, generator=rng) * uniform(0.005, 0.09)
-            image = (image + noise).abs()
-        image = image / torch.quantile(image[:, :1, ::4, ::4], 0.995).clamp(min=1e-3)
-        image = image * uniform(0.75, 1.15)
-        out.append(image)
-    return torch.cat(out).clamp(0, 1.2)
+    rng: torch.Generator
+
+    def chance(self, probability: float) -> bool:
+        return bool(torch.rand((), generator=self.rng) < probability)
+
+    def uniform(self, low: float, high: float) -> float:
+        return float(torch.rand((), generator=self.rng) * (high - low) + low)
+
+
+def _repainted(image: Tensor, label: Tensor, dice: _Dice) -> Tensor:
+    """Each class made brighter or darker; unknown pixels follow the background in part."""
+    unknown = 8
+    offsets = torch.randn(unknown + 1, generator=dice.rng) * dice.uniform(0.1, 0.6)
+    offsets[unknown] = offsets[0] * dice.uniform(0, 1)
+    lookup = torch.where(label == IGNORE, torch.full_like(label, unknown), label).long()
+    painted = _blur(offsets[lookup][None, None], 0.8, 0.8)
+    image = image * dice.uniform(0.4, 1.1) + painted * (image > 0.02).float()
+    low = image.amin()
+    return (image - low) / (image.amax() - low + 1e-6)
+
+
+def _shaded(image: Tensor, dice: _Dice, ranges: SagittalAugmentation) -> Tensor:
+    """Inversion, gamma, bias field and a dark band in front, as of a saturation slab."""
+    rows, columns = image.shape[-2:]
+    if dice.chance(ranges.p_invert):
+        image = (1 - image) * (image > 0.03).float()
+    image = image.clamp(0, 1.3) ** math.exp(dice.uniform(-0.6, 0.6))
+    if dice.chance(ranges.p_bias):
+        field = _smooth_field(1, 4, (rows, columns), dice.rng)
+        image = image * torch.exp(field * dice.uniform(0.1, 0.5))
+    if dice.chance(ranges.p_band):
+        edge = dice.uniform(0.0, 0.5) * columns
+        ramp = torch.sigmoid((torch.arange(columns) - edge) / dice.uniform(2, 8))
+        floor = dice.uniform(0, 0.5)
+        image = image * (ramp * (1 - floor) + floor)
+    return image
+
+
+def _degraded(image: Tensor, dice: _Dice, ranges: SagittalAugmentation) -> Tensor:
+    """Blur, coarser sampling, a ghost and Rician-like noise."""
+    rows, columns = image.shape[-2:]
+    if dice.chance(ranges.p_blur):
+        image = _blur(image, dice.uniform(0.0, 1.3), dice.uniform(0.0, 1.3))
+    if dice.chance(ranges.p_coarse):
+        factors = dice.uniform(0.42, 1.0), dice.uniform(0.42, 1.0)
+        small = (max(8, round(rows * factors[0])), max(8, round(columns * factors[1])))
+        image = functional.interpolate(image, size=small, mode="bilinear", antialias=True)
+        image = functional.interpolate(image, size=(rows, columns), mode="bilinear")
+    if dice.chance(ranges.p_ghost):
+        shift = int(dice.uniform(20, 120))
+        image = image + dice.uniform(0.03, 0.15) * torch.roll(image, shift, dims=2)
+    if dice.chance(ranges.p_noise):
+        noise = torch.randn(image.shape, generator=dice.rng) * dice.uniform(0.005, 0.09)
+        image = (image + noise).abs()
+    return image

@@ -52,7 +52,7 @@ class SagittalSampler:
             torch.tensor(self.weights, dtype=torch.float), self.batch, True, generator=rng
         )
         numpy_rng = np.random.default_rng(int(torch.randint(2**31, (), generator=rng)))
-        maps = sample_grid(self.batch, self.size, rng, self.augmentation)
+        maps = sample_grid(self.batch, rng, self.augmentation)
         images, labels = [], []
         for index, matrix in zip(chosen.tolist(), maps, strict=True):
             stack, marked = self._slice(self.volumes[index], numpy_rng)
