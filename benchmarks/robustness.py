@@ -17,14 +17,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from validate_sagittal import series_of
 
 from openlumbar import Analysis, analyze
 from openlumbar.core.anatomy import BY_CODE
 from openlumbar.core.exam import Exam
 from openlumbar.imaging.resample import resample_planes, resampled_shape
 from openlumbar.phantom.training import TrainingCaseOptions, sagittal_training_case
-from openlumbar.train.spider import read_sagittal_array
+from openlumbar.train.spider import read_sagittal_array, sagittal_series
 
 PATIENTS = ("078", "162")
 #: In-plane spacing and slices averaged to one.
@@ -54,7 +53,7 @@ def real_cases(data: Path) -> Iterator[str]:
         reference: dict[str, NDArray[np.float64]] = {}
         for in_plane, slices in SPACINGS:
             picture = coarser(image, in_plane, slices)
-            series = series_of("case", picture, (float(slices), in_plane, in_plane))
+            series = sagittal_series("case", picture, (float(slices), in_plane, in_plane))
             found = discs(analyze(Exam((series,))))
             # The grids share their upper left corner, not their first pixel's centre.
             shift = (in_plane - 0.625) / 2 * np.array([1.0, -1.0])
@@ -73,7 +72,7 @@ def phantom_cases(count: int) -> Iterator[str]:
     options = TrainingCaseOptions(p_synthetic=0.0, shift_mm=10.0, height_mm=(280.0, 340.0))
     for seed in range(count):
         case = sagittal_training_case(np.random.default_rng(50_000 + seed), options)
-        analysis = analyze(Exam((series_of("case", case.image, case.spacing_mm),)))
+        analysis = analyze(Exam((sagittal_series("case", case.image, case.spacing_mm),)))
         tally = totals.setdefault(case.contrast, [0, 0])
         labels = analysis.masks.series[0].labels[0].array
         for code in np.unique(case.codes):

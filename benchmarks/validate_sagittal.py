@@ -26,14 +26,18 @@ from PIL import Image
 
 from openlumbar import Analysis, analyze
 from openlumbar.core.anatomy import BY_CODE
-from openlumbar.core.exam import Block, Exam, Series, Weighting
-from openlumbar.core.plane import Plane
-from openlumbar.core.volume import Volume
+from openlumbar.core.exam import Exam
 from openlumbar.models import Predictor, load_model
 from openlumbar.pipeline import AnalyzeOptions
 from openlumbar.recipes import read_recipe
 from openlumbar.report.pictures import draw_series
-from openlumbar.train.spider import SingleSlice, read_sagittal_array, read_spider_midsagittal
+from openlumbar.train.spider import (
+    SLICE_MM,
+    SingleSlice,
+    read_sagittal_array,
+    read_spider_midsagittal,
+    sagittal_series,
+)
 
 #: SPIDER's code of each structure, as the volumes here are coded.
 SPIDER_CODES = {"vertebra": 1, "disc": 2, "canal": 3}
@@ -50,15 +54,6 @@ LIMITS = [
 NUMBERING_FLAGS = {"numbering-uncertain", "sacrum-out-of-view", "not-a-lumbar-spine"}
 
 
-def series_of(name: str, array: NDArray, spacing_mm: tuple[float, float, float]) -> Series:
-    """``[leftmost last, superior→inferior, anterior→posterior]`` as a sagittal series."""
-    slice_mm, row_mm, column_mm = spacing_mm
-    affine = np.zeros((4, 4))
-    affine[0, 2], affine[2, 1], affine[1, 0], affine[3, 3] = -slice_mm, -row_mm, column_mm, 1
-    block = Block(Volume(array, affine), tuple(f"{name}#{k}" for k in range(len(array))))
-    return Series(name, Plane.SAGITTAL, Weighting.UNKNOWN, (block,), "array")
-
-
 def dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     """Overlap of two masks, 1 for the same and 0 for disjoint ones."""
     return float(2 * (one & other).sum() / max(1, one.sum() + other.sum()))
@@ -73,7 +68,7 @@ def kind_mask(labels: NDArray, kind: str) -> NDArray[np.bool_]:
 def analyse_volume(path: Path, predictor: Predictor) -> Analysis:
     """Run the main job on one volume."""
     image, spacing = read_sagittal_array(path)
-    series = series_of(path.name.removesuffix(".nii.gz"), image, spacing)
+    series = sagittal_series(path.name.removesuffix(".nii.gz"), image, spacing)
     return analyze(Exam((series,)), AnalyzeOptions(predictor=predictor))
 
 
@@ -97,7 +92,7 @@ def volume_dice(path: Path, analysis: Analysis) -> dict[str, float]:
 
 def name_slice(single: SingleSlice, predictor: Predictor) -> Analysis:
     """Run the main job on one picture."""
-    series = series_of(single.name, single.image[None], (4.0, *single.spacing_mm))
+    series = sagittal_series(single.name, single.image[None], (SLICE_MM, *single.spacing_mm))
     return analyze(Exam((series,)), AnalyzeOptions(predictor=predictor))
 
 

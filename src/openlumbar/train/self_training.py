@@ -8,15 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from openlumbar.core.exam import Block, Series, Weighting
 from openlumbar.core.masks import Tissue
-from openlumbar.core.plane import Plane
-from openlumbar.core.volume import Volume
+from openlumbar.imaging.masks import largest_component
 from openlumbar.imaging.resample import resample_planes, resampled_shape
 from openlumbar.models import Predictor
 from openlumbar.segment import segment_sagittal
 from openlumbar.train.losses import IGNORE
-from openlumbar.train.spider import SingleSlice, TrainingVolume
+from openlumbar.train.spider import SLICE_MM, SingleSlice, TrainingVolume, sagittal_series
 
 #: Pixels of less certainty (of 255) are left out of the loss.
 _SURE = 145
@@ -36,12 +34,14 @@ def _label_slice(single: SingleSlice, predictor: Predictor) -> TrainingVolume:
     image = resample_planes(single.image, single.spacing_mm, shape, spacing)
     top = max(1.0, float(np.percentile(image, 99.8)))
     picture = (image * (255 / top)).clip(0, 255).astype(np.uint8)[None]
-    mask = segment_sagittal(_sagittal_series(picture, spacing), predictor)[0]
+    mask = segment_sagittal(sagittal_series(single.name, picture, (SLICE_MM, *spacing)), predictor)[
+        0
+    ]
     label = np.where(mask.certainty < _SURE, IGNORE, mask.tissue.array).astype(np.uint8)
     _forget_lower_canal(label[0])
     far = _far_from_anatomy(mask.tissue.array[0] > 0, spacing[0])
     label[0][far & (label[0] != IGNORE)] = 0
-    return TrainingVolume(single.name, single.patient, picture, label, (4.0, *spacing))
+    return TrainingVolume(single.name, single.patient, picture, label, (SLICE_MM, *spacing))
 
 
 def _forget_lower_canal(label: NDArray[np.uint8]) -> None:
@@ -55,22 +55,4 @@ def _forget_lower_canal(label: NDArray[np.uint8]) -> None:
 def _far_from_anatomy(found: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.bool_]:
     """Pixels that are not near the largest connected piece."""
     joined = ndimage.binary_dilation(found, iterations=round(_REACH_MM / 2 / spacing_mm))
-    pieces, count = ndimage.label(joined)
-    if count == 0:
-        return np.ones_like(found)
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    return pieces != sizes.argmax()
-
-
-def _sagittal_series(image: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> Series:
-    """Wrap ``[1, superior→inferior, anterior→posterior]`` as a series in patient space."""
-    affine = np.zeros((4, 4))
-    affine[1, 0], affine[2, 1], affine[0, 2], affine[3, 3] = (
-        spacing_mm[1],
-        -spacing_mm[0],
-        -4.0,
-        1.0,
-    )
-    block = Block(Volume(image, affine), ("picture",))
-    return Series("picture", Plane.SAGITTAL, Weighting.UNKNOWN, (block,), "array")
+    return ~largest_component(joined[None])[0]

@@ -22,7 +22,10 @@ from skimage.draw import polygon2mask
 from skimage.io import imread
 
 from openlumbar.core.errors import UnreadableError
+from openlumbar.core.exam import Block, Series, Weighting
 from openlumbar.core.masks import Tissue
+from openlumbar.core.plane import Plane
+from openlumbar.core.volume import Volume
 from openlumbar.train.losses import IGNORE
 
 #: Depth of the sacral canal behind the sacral bodies.
@@ -235,6 +238,27 @@ def read_outlines(path: Path) -> dict[str, dict]:
     """Read the committed sacrum outlines: patient → outline (:func:`sacrum_labels`)."""
     outlines: dict[str, dict] = json.loads(path.read_text("utf-8"))
     return outlines
+
+
+#: Thickness that a single slice is given, since its file does not hold it.
+SLICE_MM = 4.0
+
+
+def sagittal_series(name: str, array: NDArray, spacing_mm: tuple[float, float, float]) -> Series:
+    """Place ``[slice, superior→inferior, anterior→posterior]`` in the patient (LPS).
+
+    Parameters
+    ----------
+    array
+        Slices run from the patient's left to the right.
+    spacing_mm
+        Slice, row and column spacing.
+    """
+    slice_mm, row_mm, column_mm = spacing_mm
+    affine = np.zeros((4, 4))
+    affine[0, 2], affine[2, 1], affine[1, 0], affine[3, 3] = -slice_mm, -row_mm, column_mm, 1
+    block = Block(Volume(array, affine), tuple(f"{name}#{k}" for k in range(len(array))))
+    return Series(name, Plane.SAGITTAL, Weighting.UNKNOWN, (block,), "array")
 
 
 @dataclass(frozen=True)
