@@ -16,6 +16,13 @@ FLAGS: dict[str, str] = {
     "low-certainty": "the segmentation is unsure of this structure",
     "no-canal": "no spinal canal was found beside this structure",
     "not-a-lumbar-spine": "the picture does not look like a sagittal lumbar spine",
+    "not-measurable": "the outline is too small or too irregular to be measured",
+    "irregular-outline": "the outline fits the shape that is measured on it badly",
+    "neighbour-missing": "a neighbour that this number needs was not found or not measured",
+    "off-midline": "no slice lies near the middle of the structure",
+    "oblique-slices": "the slices lie oblique to the structure",
+    "coarse-pixels": "the pixels are too large for this number",
+    "upside-down": "the anatomy runs against the header: head and foot, or front and back, swapped",
 }
 
 

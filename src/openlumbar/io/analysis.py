@@ -13,6 +13,7 @@ from openlumbar.core.errors import UnreadableError
 from openlumbar.core.exam import Block, Exam, Series
 from openlumbar.core.levels import Levels
 from openlumbar.core.masks import Masks, SeriesMasks
+from openlumbar.core.measurement import Measurement
 from openlumbar.core.run import Failure, Run
 from openlumbar.core.volume import Volume
 from openlumbar.io.exam_json import exam_of_dict, exam_to_dict, write_exam_json
@@ -20,12 +21,13 @@ from openlumbar.io.json_file import read_json, write_json
 from openlumbar.io.labels import write_label_table
 from openlumbar.io.nifti import read_nifti, write_image, write_label_map
 from openlumbar.io.outfolder import replacing
-from openlumbar.io.tables import write_levels_csv
+from openlumbar.io.tables import write_levels_csv, write_measurements_csv
 
 #: Of ``analysis.json`` and ``run.json``; a reader refuses any other.
 SCHEMA_VERSION = 1
 
 _LEVELS = TypeAdapter(Levels)
+_MEASUREMENTS = TypeAdapter(tuple[Measurement, ...])
 _RUN = TypeAdapter(Run)
 _RUN_FIELDS = tuple(field.name for field in fields(Run))
 _FAILURES = TypeAdapter(tuple[Failure, ...])
@@ -43,6 +45,8 @@ class Analysis:
         Named anatomy of each series that has any, on the grid of its images.
     levels
         Names of vertebrae and discs, and how far they can be trusted.
+    measurements
+        Numbers with their trust and the lines they were read from.
     run
         Version, weights, options, timings, peak memory, warnings.
     failures
@@ -54,6 +58,7 @@ class Analysis:
     levels: Levels
     run: Run
     failures: tuple[Failure, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
 
     def save(self, out: Path | str) -> None:
         """Write an output folder (docs/reference/outputs.md), all but its pictures.
@@ -98,6 +103,7 @@ class Analysis:
                 levels=_LEVELS.validate_python(facts["levels"]),
                 run=_RUN.validate_python({name: run[name] for name in _RUN_FIELDS}),
                 failures=_FAILURES.validate_python(run["failures"]),
+                measurements=_MEASUREMENTS.validate_python(facts.get("measurements", [])),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UnreadableError(
@@ -120,13 +126,15 @@ def write_arrays(analysis: Analysis, folder: Path) -> None:
 
 
 def write_facts(analysis: Analysis, folder: Path) -> None:
-    """Write ``exam.json``, ``levels.csv``, ``analysis.json`` and, last, ``run.json``."""
+    """Write ``exam.json``, the tables, ``analysis.json`` and, last, ``run.json``."""
     write_exam_json(analysis.exam, folder / "exam.json")
     write_levels_csv(analysis.levels.rows, folder / "levels.csv")
+    write_measurements_csv(analysis.measurements, folder / "measurements.csv")
     record = {
         "exam": exam_to_dict(analysis.exam),
         "masks": [_masks_record(masks) for masks in analysis.masks.series],
         "levels": asdict(analysis.levels),
+        "measurements": [asdict(measurement) for measurement in analysis.measurements],
     }
     write_json(record, folder / "analysis.json", SCHEMA_VERSION)
     run = asdict(analysis.run) | {"failures": [asdict(failure) for failure in analysis.failures]}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from openlumbar.core import flags
 from openlumbar.core.levels import LevelRow
+from openlumbar.core.measurement import Measurement
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,44 @@ _LEVEL_COLUMNS: tuple[_Column, ...] = (
     _Column("flag", "flags"),
 )
 
+_MEASUREMENT_COLUMNS: tuple[_Column, ...] = (
+    _Column("series", "series"),
+    _Column("structure", "structure"),
+    _Column("level", "level"),
+    _Column("side", "side"),
+    _Column("slice", "slice"),
+    _Column("metric", "metric"),
+    _Column("value", "value", 3),
+    _Column("unit", "unit"),
+    _Column("uncertainty", "uncertainty", 3),
+    _Column("confidence", "confidence", 3),
+    _Column("flag", "flags"),
+)
+
 #: Header of ``levels.csv`` (design.md, section 3).
 LEVEL_HEADER: tuple[str, ...] = tuple(column.name for column in _LEVEL_COLUMNS)
+#: Header of ``measurements.csv`` (design.md, section 3).
+MEASUREMENT_HEADER: tuple[str, ...] = tuple(column.name for column in _MEASUREMENT_COLUMNS)
 
 
-def _cell(row: LevelRow, column: _Column) -> str:
+def _cell(row: LevelRow | Measurement, column: _Column) -> str:
     value = getattr(row, column.attribute)
+    if value is None:  # a number that is withheld, or has no slice of its own
+        return ""
     if column.attribute == "flags":
         return flags.join(value)
     if column.attribute == "block":  # from 1, as in the names of the blocks' files
         return str(value + 1)
     return str(value) if column.digits is None else f"{value:.{column.digits}f}"
+
+
+def _write(
+    rows: Iterable[LevelRow] | Iterable[Measurement], columns: tuple[_Column, ...], path: Path
+) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([column.name for column in columns])
+        writer.writerows([_cell(row, column) for column in columns] for row in rows)
 
 
 def write_levels_csv(rows: Iterable[LevelRow], path: Path) -> None:
@@ -61,7 +89,18 @@ def write_levels_csv(rows: Iterable[LevelRow], path: Path) -> None:
     KeyError
         A flag is not in the vocabulary of :mod:`openlumbar.core.flags`.
     """
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(LEVEL_HEADER)
-        writer.writerows([_cell(row, column) for column in _LEVEL_COLUMNS] for row in rows)
+    _write(rows, _LEVEL_COLUMNS, path)
+
+
+def write_measurements_csv(rows: Iterable[Measurement], path: Path) -> None:
+    """Write ``measurements.csv``: UTF-8, comma, a header, a row for each number.
+
+    A number that is withheld has an empty ``value`` and ``uncertainty`` and says why in
+    ``flag``; ``slice`` is empty where a number is of all slices.
+
+    Raises
+    ------
+    KeyError
+        A flag is not in the vocabulary of :mod:`openlumbar.core.flags`.
+    """
+    _write(rows, _MEASUREMENT_COLUMNS, path)

@@ -1,0 +1,220 @@
+"""The one table of metrics: what each number is, in which unit, of which structure.
+
+Names carry their unit (design.md, section 2); ``measurements.csv``, the report and the
+DICOM SR all read this table, so that a metric is defined, written and shown in one way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One kind of number.
+
+    Attributes
+    ----------
+    name
+        As in ``measurements.csv``; ends in its unit where it has one.
+    structure
+        ``vertebra``, ``disc``, ``canal`` or ``spine``.
+    title
+        What a report calls it.
+    unit
+        UCUM: ``mm``, ``deg``, ``%`` or ``1``.
+    definition
+        One sentence on how it is measured.
+    source
+        Where the definition comes from.
+    """
+
+    name: str
+    structure: str
+    title: str
+    unit: str
+    definition: str
+    source: str
+
+
+_SCHNEIDER = "Schneider et al. 2023, section 2.2"
+_HESS = "Hess et al. 2023, Methods"
+_OURS = "OpenLumbar"
+
+_TABLE: tuple[Metric, ...] = (
+    Metric(
+        "anterior_height_mm",
+        "vertebra",
+        "Anterior height",
+        "mm",
+        "between the outermost points of the body on a line square to the shorter of the "
+        "bounding trapezoid's parallel sides, 10 % of that side behind its front corner",
+        _SCHNEIDER,
+    ),
+    Metric(
+        "middle_height_mm",
+        "vertebra",
+        "Middle height",
+        "mm",
+        "the same on the line midway between those of the anterior and posterior height",
+        _SCHNEIDER,
+    ),
+    Metric(
+        "posterior_height_mm",
+        "vertebra",
+        "Posterior height",
+        "mm",
+        "the same on the line 10 % of the side in front of its back corner",
+        _SCHNEIDER,
+    ),
+    Metric(
+        "rotation_deg",
+        "vertebra",
+        "Rotation",
+        "deg",
+        "angle of the bounding trapezoid's parallel sides to the horizontal of the patient in "
+        "the sagittal plane, positive when the front is lower than the back",
+        _SCHNEIDER,
+    ),
+    Metric(
+        "wedge_ratio",
+        "vertebra",
+        "Wedge ratio",
+        "1",
+        "anterior height over posterior height",
+        _OURS,
+    ),
+    Metric(
+        "biconcavity_ratio",
+        "vertebra",
+        "Biconcavity ratio",
+        "1",
+        "middle height over posterior height",
+        _OURS,
+    ),
+    Metric(
+        "crush_ratio",
+        "vertebra",
+        "Crush ratio",
+        "1",
+        "posterior height over the mean posterior height of the vertebrae above and below",
+        _OURS,
+    ),
+    Metric(
+        "height_mm",
+        "disc",
+        "Height",
+        "mm",
+        "mean distance between the two endplates over the central 80 % of the disc's length",
+        "OpenLumbar design, section 4",
+    ),
+    Metric(
+        "bounding_height_mm",
+        "disc",
+        "Bounding height (Hess)",
+        "mm",
+        "shorter side of the minimum-area rectangle around the disc in its most central slice",
+        _HESS,
+    ),
+    Metric(
+        "anterior_distance_mm",
+        "disc",
+        "Anterior distance",
+        "mm",
+        "between the facing anterior anchor points of the two vertebrae",
+        _SCHNEIDER,
+    ),
+    Metric(
+        "posterior_distance_mm",
+        "disc",
+        "Posterior distance",
+        "mm",
+        "between the facing posterior anchor points of the two vertebrae",
+        _SCHNEIDER,
+    ),
+    Metric(
+        "disc_height_index",
+        "disc",
+        "Disc height index",
+        "1",
+        "height of the disc over the mean middle height of the vertebrae above and below",
+        _OURS,
+    ),
+    Metric(
+        "disc_angle_deg",
+        "disc",
+        "Disc angle",
+        "deg",
+        "between the two facing endplates, each a line through its central 80 %; positive when "
+        "the disc is higher in front",
+        _OURS,
+    ),
+    Metric(
+        "segmental_angle_deg",
+        "disc",
+        "Segmental angle",
+        "deg",
+        "between the upper endplate of the vertebra above and that of the vertebra below; these "
+        "add up to the lordosis; supine",
+        _OURS,
+    ),
+    Metric(
+        "listhesis_mm",
+        "disc",
+        "Listhesis",
+        "mm",
+        "shift of the vertebra above along the upper endplate of the one below, at the posterior "
+        "corners; positive forward",
+        "OpenLumbar design, section 4",
+    ),
+    Metric(
+        "listhesis_percent",
+        "disc",
+        "Listhesis, relative",
+        "%",
+        "listhesis over the length of the lower vertebra's upper endplate",
+        "OpenLumbar design, section 4",
+    ),
+    Metric(
+        "meyerding_grade",
+        "disc",
+        "Meyerding grade",
+        "1",
+        "quarter of the lower endplate that the upper vertebra has slipped by, from a forward "
+        "slip of 3 mm up; 0 below that",
+        "OpenLumbar design, section 4",
+    ),
+    Metric(
+        "ap_diameter_mm",
+        "canal",
+        "Antero-posterior diameter",
+        "mm",
+        "of the spinal canal on the midline, square to its course, at the level's middle",
+        "OpenLumbar design, section 4",
+    ),
+    Metric(
+        "lordosis_deg",
+        "spine",
+        "Lumbar lordosis",
+        "deg",
+        "Cobb angle between L1's upper and S1's upper endplate, each a line through its central "
+        "80 %; where S1 has no mask, the lower border of disc L5-S1; supine",
+        "OpenLumbar design, section 4",
+    ),
+    *(
+        Metric(
+            f"centroid_{axis}_mm",
+            structure,
+            f"Centroid {axis}",
+            "mm",
+            f"{axis} of the centre of mass in DICOM patient coordinates (LPS)"
+            + (", of the body alone" if structure == "vertebra" else ""),
+            _HESS,
+        )
+        for structure in ("vertebra", "disc")
+        for axis in "xyz"
+    ),
+)
+
+#: By structure and name: a name may be of several structures.
+METRICS: dict[tuple[str, str], Metric] = {(m.structure, m.name): m for m in _TABLE}

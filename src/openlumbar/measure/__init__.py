@@ -1,0 +1,1 @@
+"""Named masks → measurements with their rulers (design.md, section 4)."""
