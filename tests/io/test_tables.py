@@ -4,7 +4,13 @@ from dataclasses import replace
 import pytest
 
 from openlumbar.core.levels import LevelRow
-from openlumbar.io.tables import LEVEL_HEADER, write_levels_csv
+from openlumbar.core.measurement import Measurement
+from openlumbar.io.tables import (
+    LEVEL_HEADER,
+    MEASUREMENT_HEADER,
+    write_levels_csv,
+    write_measurements_csv,
+)
 
 ROW = LevelRow(
     series="t2, sagittal",
@@ -57,3 +63,46 @@ def test_nothing_found_is_a_header_alone(tmp_path):
 def test_a_flag_of_its_own_making_is_refused(tmp_path):
     with pytest.raises(KeyError):
         write_levels_csv([replace(ROW, flags=("odd",))], tmp_path / "levels.csv")
+
+
+NUMBER = Measurement(
+    series="t2",
+    block=0,
+    structure="disc",
+    level="L4-L5",
+    metric="height_mm",
+    value=9.87654,
+    uncertainty=0.4,
+    confidence=0.9,
+    slice=7,
+)
+
+
+def measurement_rows(tmp_path, *numbers):
+    write_measurements_csv(numbers, tmp_path / "measurements.csv")
+    with (tmp_path / "measurements.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_header_of_the_measurements_is_the_documented_one():
+    documented = (
+        "series, structure, level, side, slice, metric, value, unit, uncertainty, confidence, flag"
+    )
+    assert ", ".join(MEASUREMENT_HEADER) == documented
+
+
+def test_a_number_has_its_unit_and_its_trust(tmp_path):
+    (row,) = measurement_rows(tmp_path, NUMBER)
+    assert (row["metric"], row["value"], row["unit"]) == ("height_mm", "9.877", "mm")
+    assert (row["uncertainty"], row["confidence"], row["flag"]) == ("0.400", "0.900", "")
+
+
+def test_a_withheld_number_is_an_empty_cell_and_a_flag(tmp_path):
+    withheld = replace(NUMBER, value=None, uncertainty=None, flags=("partly-in-view",))
+    (row,) = measurement_rows(tmp_path, withheld)
+    assert (row["value"], row["uncertainty"], row["flag"]) == ("", "", "partly-in-view")
+
+
+def test_a_number_of_all_slices_has_none(tmp_path):
+    (row,) = measurement_rows(tmp_path, replace(NUMBER, slice=None))
+    assert row["slice"] == ""
