@@ -11,6 +11,7 @@ from openlumbar.core.errors import GeometryError, UnreadableError
 from openlumbar.core.exam import LeftOut, Series, Weighting
 from openlumbar.core.plane import Plane
 from openlumbar.exam.blocks import build_blocks, plane_of_slices
+from openlumbar.exam.directions import direction_warnings
 from openlumbar.exam.duplicates import without_copied_series, without_copies
 from openlumbar.exam.grouping import (
     Part,
@@ -145,7 +146,8 @@ def _series(
     blocks, notes = build_blocks(kept, plane)
     acquisition = part.frames[0].acquisition
     contrast = weighting or weighting_of(acquisition)
-    warnings = [*shared, *_split_warnings(part), *undecoded, *notes]
+    doubts = direction_warnings([entry.frame for entry in kept], plane)
+    warnings = [*shared, *_split_warnings(part), *undecoded, *notes, *doubts]
     if copies:
         warnings.append(f"{copies} pictures are there more than once; each is used once")
     if contrast is Weighting.UNKNOWN:

@@ -10,6 +10,7 @@ from pathlib import Path
 from openlumbar.core.errors import InputError
 from openlumbar.core.exam import Exam, LeftOut, Subject, Weighting
 from openlumbar.exam.dicom_series import Findings, read_objects, series_of
+from openlumbar.exam.directions import apart_warnings
 from openlumbar.exam.duplicates import without_copied_series
 from openlumbar.exam.patients import (
     SubjectFacts,
@@ -83,7 +84,7 @@ def read_exam(
         series=tuple(findings.series),
         left_out=left_out,
         subject=override(facts.subject, options.subject),
-        warnings=(*findings.warnings, *facts.warnings),
+        warnings=(*findings.warnings, *facts.warnings, *apart_warnings(findings.series)),
     )
 
 

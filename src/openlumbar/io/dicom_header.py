@@ -114,6 +114,28 @@ class Order:
 
 
 @dataclass(frozen=True)
+class Stated:
+    """What the header says of directions beside the placement; compared, never used.
+
+    Attributes
+    ----------
+    patient_orientation
+        Letters of the row and of the column direction (PS3.3 C.7.6.1.1.1), or empty.
+    lateralities
+        Laterality, Image Laterality and Frame Laterality, as far as they are given.
+    quadruped
+        Anatomical Orientation Type (PS3.3 C.7.6.1.1.1): letters mean other directions.
+    location_mm
+        Slice Location, of a sign and origin that each vendor chooses.
+    """
+
+    patient_orientation: tuple[str, ...] = ()
+    lateralities: tuple[str, ...] = ()
+    quadruped: bool = False
+    location_mm: float | None = None
+
+
+@dataclass(frozen=True)
 class PixelRule:
     """How stored values become intensities (PS3.3 C.7.6.3, C.11.1).
 
@@ -142,6 +164,7 @@ class Frame:
     acquisition: Acquisition
     order: Order
     pixels: PixelRule
+    stated: Stated = Stated()
 
     @property
     def instance(self) -> str:
@@ -199,8 +222,13 @@ _ACQUISITION = (
     "AcquisitionContrast InversionRecovery ImageType EchoNumbers TemporalPositionIdentifier "
     "AcquisitionNumber InstanceNumber DiffusionBValue"
 )
+_DIRECTIONS = (
+    "PatientOrientation Laterality ImageLaterality AnatomicalOrientationType SliceLocation"
+)
 _GROUPS = "SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence"
-_KEYWORDS = " ".join((_PERSON, _SERIES, _GEOMETRY, _PIXELS, _ACQUISITION, _GROUPS)).split()
+_KEYWORDS = " ".join(
+    (_PERSON, _SERIES, _GEOMETRY, _PIXELS, _ACQUISITION, _DIRECTIONS, _GROUPS)
+).split()
 
 #: Storage classes that can hold an MR picture. Secondary capture is among them because
 #: re-exporters write it over MR data with whole geometry.
@@ -329,6 +357,7 @@ def _frame(path: Path, dataset: FileDataset, view: _View, index: int | None) -> 
         acquisition=_acquisition(view),
         order=_order(view),
         pixels=pixels,
+        stated=_stated(view),
     )
 
 
@@ -414,6 +443,16 @@ def _order(view: _View) -> Order:
         or _first_integer(view, "AcquisitionNumber"),
         instance=_first_integer(view, "InstanceNumber"),
         b_value=_positive(view, "DiffusionBValue"),
+    )
+
+
+def _stated(view: _View) -> Stated:
+    sides = ("Laterality", "ImageLaterality", "FrameLaterality")
+    return Stated(
+        patient_orientation=_texts(view, "PatientOrientation"),
+        lateralities=tuple(filter(None, (_first_text(view, side).upper() for side in sides))),
+        quadruped=_first_text(view, "AnatomicalOrientationType").upper() == "QUADRUPED",
+        location_mm=_number(view, "SliceLocation"),
     )
 
 

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from openlumbar.core.errors import GeometryError, InputError, UnreadableError
 from openlumbar.core.exam import SourceGrid
 from openlumbar.core.volume import Volume
+from openlumbar.io.directions import letters_contradict
 
 #: LPS ↔ RAS: the first two coordinates change sign.
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -151,10 +152,25 @@ def _form_warnings(header: nibabel.Nifti1Header) -> list[str]:
     if not (header["sform_code"] and header["qform_code"]):
         return []
     try:
-        same = np.allclose(header.get_sform(), header.get_qform(), atol=0.1)
+        sform, qform = header.get_sform(), header.get_qform()
     except (ValueError, HeaderDataError, np.linalg.LinAlgError):
-        same = False
+        return ["sform and qform disagree; the sform is used"]
+    if _exchange_sides(sform, qform):
+        return [
+            "its header contradicts itself about left and right: sform and qform give them "
+            "opposite ways; the sform is used"
+        ]
+    same = np.allclose(sform, qform, atol=0.1)
     return [] if same else ["sform and qform disagree; the sform is used"]
+
+
+def _exchange_sides(one: NDArray, other: NDArray) -> bool:
+    """Tell whether two affines have opposite handedness, or x along one axis both ways."""
+    if np.linalg.det(one[:3, :3]) * np.linalg.det(other[:3, :3]) < 0:
+        return True
+    lengths = [np.maximum(np.linalg.norm(form[:3, :3], axis=0), 1e-6) for form in (one, other)]
+    # Cosine between what the two take for the patient's left, in the file's axes.
+    return bool((one[0, :3] / lengths[0]) @ (other[0, :3] / lengths[1]) < -0.5)
 
 
 def read_mha(path: Path) -> VolumeFile:
@@ -192,15 +208,31 @@ def read_mha(path: Path) -> VolumeFile:
         # ITK fills what a truncated file lacks with whatever is in memory.
         raise UnreadableError(f"{path.name}: truncated, {data.found_bytes} bytes of voxels")
     array = array.transpose(range(array.ndim)[::-1])
-    return _volume_file(path, array, _mha_affine(image), "mha", [])
+    affine = _mha_affine(image)
+    return _volume_file(path, array, affine, "mha", _letter_warnings(data.orientation, affine))
+
+
+def _letter_warnings(code: str, affine: NDArray) -> list[str]:
+    axes = affine[:3, :3] / np.maximum(np.linalg.norm(affine[:3, :3], axis=0), 1e-6)
+    if not letters_contradict(code, axes):
+        return []
+    return [
+        f"its header contradicts itself about directions: AnatomicalOrientation {code} does not "
+        "go with its TransformMatrix, which is used"
+    ]
 
 
 @dataclass(frozen=True)
 class _DataPart:
-    """How many bytes of voxels a MetaImage has, and should have when compressed."""
+    """What only a MetaImage's own header tells.
+
+    ``found_bytes``, ``packed_bytes``: how many bytes of voxels it has, and should have
+    when compressed. ``orientation``: AnatomicalOrientation, a letter an axis, or empty.
+    """
 
     found_bytes: int
     packed_bytes: int
+    orientation: str
 
 
 def _data_part(path: Path) -> _DataPart:
@@ -222,7 +254,12 @@ def _data_part(path: Path) -> _DataPart:
         raise UnreadableError(f"{path.name}: cannot be opened ({error.strerror})") from error
     packed = re.search(rb"CompressedDataSize\s*=\s*(\d{1,15})", before)
     compressed = re.search(rb"CompressedData\s*=\s*True", before, re.IGNORECASE)
-    return _DataPart(size, int(packed.group(1)) if packed else int(bool(compressed)))
+    letters = re.search(rb"^AnatomicalOrientation\s*=\s*([A-Za-z]{3})\s*$", before, re.MULTILINE)
+    return _DataPart(
+        found_bytes=size,
+        packed_bytes=int(packed.group(1)) if packed else int(bool(compressed)),
+        orientation=letters.group(1).decode("ascii").upper() if letters else "",
+    )
 
 
 def _mha_affine(image: SimpleITK.Image) -> NDArray:
