@@ -5,14 +5,8 @@ from matplotlib.image import imread
 from openlumbar.core.errors import StageError
 from openlumbar.core.volume import Volume
 from openlumbar.pipeline import AnalyzeOptions, analyze
-from openlumbar.report.pictures import (
-    SagittalView,
-    cropped,
-    draw_series,
-    middle_slice,
-    name_places,
-    sagittal_view,
-)
+from openlumbar.report.pictures import cropped, draw_series, name_places
+from openlumbar.report.view import Place, SagittalView, sagittal_view
 
 #: Sagittal: i to the back, j to the feet, k to the left.
 USUAL = np.array([[0, 0, 4.0, 0], [0.5, 0, 0, 0], [0, -0.7, 0, 0], [0, 0, 0, 1.0]])
@@ -21,51 +15,6 @@ USUAL = np.array([[0, 0, 4.0, 0], [0.5, 0, 0, 0], [0, -0.7, 0, 0], [0, 0, 0, 1.0
 @pytest.fixture(scope="module")
 def analysis(painted_exam, predictor):
     return analyze(painted_exam, AnalyzeOptions(predictor=predictor))
-
-
-def test_the_middle_slice_is_where_the_canal_is_widest():
-    labels = np.zeros((5, 20, 20), np.uint16)
-    labels[:, 5:15, 2:8] = 44
-    for k, width in enumerate((0, 2, 4, 1, 0)):
-        labels[k, 5:15, 10 : 10 + width] = 2
-    assert middle_slice(labels) == 2
-
-
-def test_without_a_canal_it_is_where_most_is_named():
-    labels = np.zeros((3, 20, 20), np.uint16)
-    labels[1, 5:15, 2:8] = 44
-    labels[2, 5:10, 2:8] = 44
-    assert middle_slice(labels) == 1
-
-
-def test_nothing_named_is_an_error():
-    with pytest.raises(StageError, match="no anatomy"):
-        middle_slice(np.zeros((3, 20, 20), np.uint16))
-
-
-@pytest.mark.parametrize("transpose", [False, True])
-@pytest.mark.parametrize("flip_rows", [False, True])
-@pytest.mark.parametrize("flip_columns", [False, True])
-def test_the_head_is_up_and_the_face_to_the_left(transpose, flip_rows, flip_columns):
-    shown = np.arange(12).reshape(3, 4)  # rows to the feet, columns to the back
-    stored, affine = shown, USUAL.copy()
-    if flip_rows:
-        stored, affine[:, 1] = stored[::-1], -affine[:, 1]
-    if flip_columns:
-        stored, affine[:, 0] = stored[:, ::-1], -affine[:, 0]
-    if transpose:
-        stored, affine = stored.T, affine[:, [1, 0, 2, 3]]
-    volume = Volume(stored[None], affine)
-    labels = Volume(np.ones_like(volume.array), affine)
-    np.testing.assert_array_equal(sagittal_view(volume, labels, None).image, shown)
-
-
-@pytest.mark.parametrize("transpose", [False, True])
-def test_spacing_follows_the_turn(transpose):
-    labels = np.full((1, 6, 8), 44, np.uint16)
-    affine = USUAL[:, [1, 0, 2, 3]] if transpose else USUAL
-    view = sagittal_view(Volume(labels, affine), Volume(labels, affine), None)
-    assert view.spacing_mm == pytest.approx((0.7, 0.5))
 
 
 def test_the_crop_keeps_the_anatomy_and_what_is_in_front_of_it():
@@ -111,7 +60,7 @@ def test_names_stand_clear_of_anatomy_however_the_column_tilts(tilt_deg):
         y, x = rows - 60 - 24 * number * np.cos(tilt), columns - 90 - 24 * number * np.sin(tilt)
         along, across = y * np.cos(tilt) + x * np.sin(tilt), x * np.cos(tilt) - y * np.sin(tilt)
         labels[(np.abs(along) < 10) & (np.abs(across) < 15)] = code
-    view = SagittalView(labels, labels, labels, (1.0, 1.0), 0)
+    view = SagittalView(labels, labels, labels, (1.0, 1.0), 0, Place(np.zeros(3), np.eye(3)))
     places = name_places(view)
     assert set(places) == {43, 44, 45}
     for code, place in places.items():

@@ -11,15 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from openlumbar.core.anatomy import BY_CODE, SPINAL_CANAL, vertebra_code
+from openlumbar.core.anatomy import BY_CODE, vertebra_code
 from openlumbar.core.errors import StageError
 from openlumbar.core.exam import Series
 from openlumbar.core.levels import LevelRow, Levels
 from openlumbar.core.masks import SeriesMasks
 from openlumbar.core.palette import colour_of, tint
-from openlumbar.core.volume import Volume
-from openlumbar.imaging.frame import frame_of
 from openlumbar.io.analysis import Analysis
+from openlumbar.report.view import SagittalView, sagittal_view, window_around
 
 NOTICE = "Research use only – not for diagnosis"
 
@@ -38,27 +37,6 @@ _BACKGROUND = "#0B0B0D"
 _TEXT = "#EDEDED"
 
 
-@dataclass(frozen=True, eq=False)
-class SagittalView:
-    """One slice as it is looked at: head up, face to the left.
-
-    Attributes
-    ----------
-    image, labels, bodies
-        ``[row, column]``: intensities, codes, codes of the bodies alone.
-    spacing_mm
-        Distance between rows and between columns.
-    slice
-        Index ``k`` in its block.
-    """
-
-    image: NDArray
-    labels: NDArray
-    bodies: NDArray
-    spacing_mm: tuple[float, float]
-    slice: int
-
-
 @dataclass(frozen=True)
 class NamePlace:
     """Right end of a name, ``(y, x)`` in millimetres from the upper left corner.
@@ -70,64 +48,9 @@ class NamePlace:
     below: bool
 
 
-def middle_slice(labels: NDArray) -> int:
-    """The slice that shows most of the spine's middle.
-
-    The canal is widest where a sagittal slice is nearest to the midline; without a
-    canal, the slice with most named voxels is taken.
-
-    Parameters
-    ----------
-    labels
-        Codes, ``[slice, row, column]``.
-
-    Raises
-    ------
-    StageError
-        There is no label at all.
-    """
-    canal = (labels == SPINAL_CANAL).sum(axis=(1, 2))
-    # Half weight: a slice through canal and bodies beats one through either alone.
-    spine = (labels > 0).sum(axis=(1, 2))
-    if not spine.any():
-        raise StageError("no anatomy was found in this series, so there is no picture of it")
-    return int((canal / max(canal.max(), 1) + 0.5 * spine / spine.max()).argmax())
-
-
-def sagittal_view(image: Volume, labels: Volume, bodies: Volume | None) -> SagittalView:
-    """Cut the slice that is shown out of a block and turn it upright.
-
-    Raises
-    ------
-    StageError
-        There is no label at all.
-    """
-    frame = frame_of(labels)
-    upright = frame.canonical(labels.array)
-    shown = middle_slice(upright)
-    solid = labels if bodies is None else bodies
-    middle = np.array([shown, 0, 0])
-    return SagittalView(
-        image=frame.canonical(image.array)[shown],
-        labels=upright[shown],
-        bodies=frame.canonical(solid.array)[shown],
-        spacing_mm=frame.spacing_mm[1:],
-        slice=round(float(frame.to_original(middle, labels.shape)[frame.order[0]])),
-    )
-
-
 def cropped(view: SagittalView) -> SagittalView:
     """Keep the labelled anatomy and a margin around it."""
-    rows, columns = (np.flatnonzero((view.labels > 0).any(axis=axis)) for axis in (1, 0))
-    above, below, front, behind = _MARGINS_MM
-    y_mm, x_mm = view.spacing_mm
-    window = (
-        slice(max(0, rows[0] - round(above / y_mm)), rows[-1] + 1 + round(below / y_mm)),
-        slice(max(0, columns[0] - round(front / x_mm)), columns[-1] + 1 + round(behind / x_mm)),
-    )
-    return SagittalView(
-        view.image[window], view.labels[window], view.bodies[window], view.spacing_mm, view.slice
-    )
+    return view.crop(window_around(view.labels > 0, view.spacing_mm, _MARGINS_MM))
 
 
 def draw_series(analysis: Analysis, name: str, folder: Path) -> tuple[Path, ...]:
