@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from openlumbar.core.anatomy import BY_CODE, vertebra_code
 from openlumbar.core.errors import StageError
@@ -18,6 +17,7 @@ from openlumbar.core.levels import LevelRow, Levels
 from openlumbar.core.masks import SeriesMasks
 from openlumbar.core.palette import colour_of, tint
 from openlumbar.io.analysis import Analysis
+from openlumbar.report.drawing import Look, draw_image, draw_region, extent_mm
 from openlumbar.report.view import SagittalView, sagittal_view, window_around
 
 NOTICE = "Research use only – not for diagnosis"
@@ -102,36 +102,15 @@ def _draw_block(series: Series, block: int, masks: SeriesMasks, levels: Levels, 
         left = column * (panel + 0.1) / (2 * panel + 0.1)
         place = (left, foot / total, panel / (2 * panel + 0.1), _PANEL_HEIGHT_IN / total)
         axes = figure.add_axes(place)
-        _draw_image(axes, view)
+        draw_image(axes, view)
         if column:
             _draw_anatomy(axes, view)
             _draw_names(axes, view, rows)
         else:
             _draw_scale_bar(axes, view)
-        left_mm, right_mm, bottom_mm, top_mm = _extent(view)
+        left_mm, right_mm, bottom_mm, top_mm = extent_mm(view)
         axes.set(xlim=(left_mm, right_mm), ylim=(bottom_mm, top_mm))
     figure.savefig(path, dpi=_DPI, facecolor=_BACKGROUND)
-
-
-def _extent(view: SagittalView) -> tuple[float, float, float, float]:
-    """Left, right, bottom, top in millimetres from the upper left corner."""
-    rows, columns = view.labels.shape
-    return 0, columns * view.spacing_mm[1], rows * view.spacing_mm[0], 0
-
-
-def _draw_image(axes: Any, view: SagittalView) -> None:
-    finite = view.image[np.isfinite(view.image)]
-    # The brightest fiftieth is fluid: letting it saturate brings out bone and discs.
-    low, high = np.percentile(finite, (1, 98)) if finite.size else (0.0, 1.0)
-    axes.imshow(
-        view.image,
-        cmap="gray",
-        vmin=low,
-        vmax=max(high, low + 1e-6),
-        extent=_extent(view),
-        interpolation="bicubic",
-    )
-    axes.set_axis_off()
 
 
 def _draw_anatomy(axes: Any, view: SagittalView) -> None:
@@ -139,29 +118,11 @@ def _draw_anatomy(axes: Any, view: SagittalView) -> None:
     for code in np.unique(view.labels[view.labels > 0]):
         kind = BY_CODE[int(code)].kind
         fill, line = (0.16, 0.7) if kind == "canal" else (0.30, 0.7)
-        _draw_region(axes, view, view.labels == code, colour_of(int(code)), (fill, line))
+        draw_region(
+            axes, view.labels == code, view.spacing_mm, Look(colour_of(int(code)), line, fill)
+        )
     for code in np.unique(view.bodies[view.bodies > 0]):
-        _draw_region(axes, view, view.bodies == code, colour_of(int(code)), (0.0, 1.3))
-
-
-def _draw_region(
-    axes: Any,
-    view: SagittalView,
-    mask: NDArray[np.bool_],
-    colour: str,
-    fill_and_line: tuple[float, float],
-) -> None:
-    """Outline a region half a pixel inside its staircase, so that the edge looks smooth."""
-    y_mm, x_mm = view.spacing_mm
-    smooth = ndimage.gaussian_filter(np.pad(mask, 1).astype(np.float32), 0.7)
-    y = (np.arange(smooth.shape[0]) - 0.5) * y_mm
-    x = (np.arange(smooth.shape[1]) - 0.5) * x_mm
-    fill, line = fill_and_line
-    if smooth.max() <= 0.5:  # a few pixels: nothing that a contour could show
-        return
-    if fill:
-        axes.contourf(x, y, smooth, levels=(0.5, 2.0), colors=[colour], alpha=fill)
-    axes.contour(x, y, smooth, levels=(0.5,), colors=[colour], linewidths=line)
+        draw_region(axes, view.bodies == code, view.spacing_mm, Look(colour_of(int(code)), 1.3))
 
 
 def _draw_names(axes: Any, view: SagittalView, rows: list[LevelRow]) -> None:
@@ -169,7 +130,7 @@ def _draw_names(axes: Any, view: SagittalView, rows: list[LevelRow]) -> None:
     from matplotlib import patheffects
 
     flagged = {row.label for row in rows if row.flags}
-    _, _, bottom, top = _extent(view)
+    _, _, bottom, top = extent_mm(view)
     for code, place in name_places(view).items():
         disc = BY_CODE[code].kind == "disc"
         y, x = place.yx_mm
@@ -249,7 +210,7 @@ def _in_front_of(
 
 
 def _draw_scale_bar(axes: Any, view: SagittalView) -> None:
-    _, right, bottom, _ = _extent(view)
+    _, right, bottom, _ = extent_mm(view)
     end, y = right - 6.0, bottom - 7.0
     axes.plot((end - _SCALE_BAR_MM, end), (y, y), color=_TEXT, linewidth=2.0)
     axes.text(
