@@ -1,8 +1,10 @@
 """Masks as closed polygons in millimetres, on pixel edges and finer than a pixel.
 
 A mask's edge lies on the *edges* of its pixels: a block of 30 pixels is 30 pixels high, not
-the 29 between the centres of the first and the last. Stair-steps are taken out by a Gaussian
-cut at one half, which leaves straight edges where they are.
+the 29 between the centres of the first and the last. Stair-steps are taken out by a smoothing
+kernel cut at one half, which leaves straight edges where they are. A Gaussian alone would draw
+round edges inward, by σ²/2r at a radius r, and so make every body lower at its rims; the kernel
+is therefore 2 G − G∗G, whose second moment is zero.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 from skimage.measure import find_contours
 
-#: Stair-steps are smoothed by a Gaussian of this many pixels (of the larger side).
-SIGMA_PIXELS = 0.8
+#: Stair-steps are smoothed by Gaussians of this many pixels (of the larger side).
+SIGMA_PIXELS = 1.2
 #: An outline of fewer pixels is none.
 LEAST_PIXELS = 12
 
@@ -154,7 +156,7 @@ def outline_of(
     origin
         Row and column of ``mask[0, 0]`` in the picture.
     sigma_mm
-        Of the Gaussian that takes out the stair-steps; :data:`SIGMA_PIXELS` of the larger
+        Of the Gaussians that take out the stair-steps; :data:`SIGMA_PIXELS` of the larger
         pixel side when None.
 
     Returns
@@ -167,10 +169,11 @@ def outline_of(
         return None
     sigma = SIGMA_PIXELS * max(pixel_mm) if sigma_mm is None else sigma_mm
     spread = [sigma / step for step in pixel_mm]
-    margin = [int(np.ceil(4 * s)) + 1 for s in spread]
+    margin = [int(np.ceil(5 * s)) + 1 for s in spread]
     padded = np.pad(whole.astype(np.float64), [(m, m) for m in margin])
-    smooth = ndimage.gaussian_filter(padded, spread, mode="constant", truncate=4.0)
-    contours = find_contours(smooth, 0.5)
+    once = ndimage.gaussian_filter(padded, spread, mode="constant", truncate=4.0)
+    twice = ndimage.gaussian_filter(once, spread, mode="constant", truncate=4.0)
+    contours = find_contours(2 * once - twice, 0.5)
     if not contours:
         return None
     longest = max(contours, key=len)[:-1]

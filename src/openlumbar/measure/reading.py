@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,19 +75,3 @@ class Reading:
     def __post_init__(self) -> None:
         if self.value is None and not self.flags:
             raise ValueError(f"{self.metric} of {self.level} is withheld without a flag")
-
-
-def withheld(reading: Reading, flags: Iterable[str]) -> Reading:
-    """The same without its number and its lines."""
-    words = tuple(dict.fromkeys((*reading.flags, *flags)))
-    return Reading(
-        reading.structure,
-        reading.level,
-        reading.metric,
-        None,
-        reading.codes,
-        reading.slice,
-        (),
-        words,
-        reading.sensitivity,
-    )

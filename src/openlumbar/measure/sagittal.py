@@ -1,0 +1,99 @@
+"""Named masks of a sagittal series → measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openlumbar.core.errors import GeometryError, InputError
+from openlumbar.core.exam import Series
+from openlumbar.core.levels import LevelRow
+from openlumbar.core.masks import SeriesMasks
+from openlumbar.core.measurement import Measurement
+from openlumbar.core.plane import Plane
+from openlumbar.measure.block import read_block
+from openlumbar.measure.body import split_bodies
+from openlumbar.measure.trust import judged
+from openlumbar.measure.view import BlockView, view_of
+
+
+def measure_sagittal(
+    series: Series,
+    masks: SeriesMasks,
+    rows: Sequence[LevelRow] = (),
+    certainty: Sequence[NDArray[np.uint8]] = (),
+) -> tuple[Measurement, ...]:
+    """Measure the named anatomy of a sagittal series.
+
+    Parameters
+    ----------
+    series
+        The series that the masks are of.
+    masks
+        Codes of :mod:`openlumbar.core.anatomy`, ``[k, j, i]``, a volume a block. Where the
+        bodies alone are not given, they are cut out of the vertebrae.
+    rows
+        Names found, with their confidence and flags; rows of other series are left aside.
+    certainty
+        One ``uint8[k, j, i]`` a block, probability times 255; empty for masks that came
+        without it.
+
+    Returns
+    -------
+    tuple of Measurement
+        Block by block: vertebrae from head to foot, discs, canal, spine. A number that
+        cannot be trusted is withheld, with a flag that says why; a block whose anatomy runs
+        against its header (``upside-down``) gives none at all.
+
+    Raises
+    ------
+    InputError
+        Masks, bodies or certainties do not go with the series' blocks.
+    GeometryError
+        The slices of a block are not sagittal.
+
+    Notes
+    -----
+    Definitions and sources: :mod:`openlumbar.core.metrics`.
+    """
+    _check(series, masks, certainty)
+    bodies = masks.bodies or tuple(split_bodies(labels) for labels in masks.labels)
+    measurements: list[Measurement] = []
+    for number, labels in enumerate(masks.labels):
+        sure = certainty[number] if certainty else None
+        view = view_of((series.name, number), labels, bodies[number], rows, sure)
+        measurements += _measure(view)
+    return tuple(measurements)
+
+
+def _check(series: Series, masks: SeriesMasks, certainty: Sequence[NDArray[np.uint8]]) -> None:
+    given = {"masks": len(masks.labels)}
+    given |= {"bodies": len(masks.bodies)} if masks.bodies else {}
+    given |= {"certainty": len(certainty)} if certainty else {}
+    for name, count in given.items():
+        if count != len(series.blocks):
+            raise InputError(
+                f"series {series.name} has {len(series.blocks)} blocks, but {name} has {count}; "
+                "give one a block"
+            )
+    for number, (block, labels) in enumerate(zip(series.blocks, masks.labels, strict=True)):
+        shapes = {"masks": labels.shape}
+        shapes |= {"bodies": masks.bodies[number].shape} if masks.bodies else {}
+        shapes |= {"certainty": certainty[number].shape} if certainty else {}
+        for name, shape in shapes.items():
+            if shape != block.volume.shape:
+                raise InputError(
+                    f"block {number} of series {series.name} has shape {block.volume.shape}, "
+                    f"but its {name} {shape}; they must lie on one grid"
+                )
+        if labels.plane is not Plane.SAGITTAL:
+            raise GeometryError(
+                f"block {number} of series {series.name} is {labels.plane}; only sagittal "
+                "slices are measured here"
+            )
+
+
+def _measure(view: BlockView) -> list[Measurement]:
+    return judged(view, read_block(view))
