@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,22 @@ ANALYSIS_FOLDER = FolderKind(
 
 #: A folder that is never replaced: it must be new or empty.
 NEW_FOLDER = FolderKind(marker="", names=frozenset())
+
+
+def check_apart(inputs: Iterable[Path], out: Path) -> None:
+    """Make sure that no input lies in ``out``: replacing it would lose that.
+
+    Raises
+    ------
+    OptionError
+        One does.
+    """
+    place = out.resolve()
+    for path in inputs:
+        if Path(path).resolve().is_relative_to(place):
+            raise OptionError(
+                f"the input {path} lies inside the output folder {out}; choose another"
+            )
 
 
 def check_replaceable(out: Path, kind: FolderKind, own: str = "") -> None:
