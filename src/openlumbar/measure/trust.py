@@ -308,7 +308,9 @@ def _lean(part: Part) -> float:
 
 def _aside_mm(view: BlockView, reading: Reading) -> float:
     """Distance of the reading's slice from the middle of what it is of, mm."""
-    parts = [view.parts[code] for code in reading.codes if code in view.parts]
+    known = [code for code in reading.codes if code in view.parts]
+    # The canal's own middle is found level by level, by what reads it.
+    parts = [view.parts[code] for code in known if code != anatomy.SPINAL_CANAL]
     if reading.slice is None or not parts:
         return 0.0
     middle = float(np.mean([part.centroid[0] for part in parts]))
