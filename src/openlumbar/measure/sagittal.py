@@ -15,6 +15,7 @@ from openlumbar.core.measurement import Measurement
 from openlumbar.core.plane import Plane
 from openlumbar.measure.block import read_block
 from openlumbar.measure.body import split_bodies
+from openlumbar.measure.canal import canal_readings
 from openlumbar.measure.trust import judged
 from openlumbar.measure.view import BlockView, view_of
 
@@ -43,7 +44,7 @@ def measure_sagittal(
     Returns
     -------
     tuple of Measurement
-        Block by block: vertebrae from head to foot, discs, canal, spine. A number that
+        Block by block: vertebrae from head to foot, discs, spine, canal. A number that
         cannot be trusted is withheld, with a flag that says why; a block whose anatomy runs
         against its header (``upside-down``) gives none at all.
 
@@ -96,4 +97,4 @@ def _check(series: Series, masks: SeriesMasks, certainty: Sequence[NDArray[np.ui
 
 
 def _measure(view: BlockView) -> list[Measurement]:
-    return judged(view, read_block(view))
+    return judged(view, [*read_block(view), *canal_readings(view)])
