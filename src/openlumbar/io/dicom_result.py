@@ -1,0 +1,121 @@
+"""What all DICOM objects written by OpenLumbar have in common: who made them, and of what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from highdicom import AlgorithmIdentificationSequence
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
+from highdicom.sr import CodedConcept
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.uid import MRImageStorage
+from pydicom.valuerep import format_number_as_ds
+
+from openlumbar.core.run import Run
+from openlumbar.core.snomed import PRIVATE, PRIVATE_NAME, Concept
+from openlumbar.io.dicom_source import Source, SourceImage
+
+MANUFACTURER = "OpenLumbar"
+MODEL = "OpenLumbar"
+#: Software has none, but PS3.3 C.7.5.2 wants one.
+SERIAL_NUMBER = "none"
+NOTICE = "Research use only - not for diagnosis."
+
+
+@dataclass(frozen=True)
+class ResultSeries:
+    """The new series that an object is put into.
+
+    Attributes
+    ----------
+    uid, number, description
+        Series Instance UID, Series Number, Series Description (at most 64 characters).
+    """
+
+    uid: str
+    number: int
+    description: str
+
+
+def coded(concept: Concept) -> CodedConcept:
+    """Return a concept as highdicom takes it."""
+    return CodedConcept(concept.value, concept.scheme, concept.meaning)
+
+
+def private_scheme() -> list[CodingSchemeIdentificationItem]:
+    """Say whose codes 99OPENLUMBAR are, in an object that has some (PS3.3 C.12.1)."""
+    return [
+        CodingSchemeIdentificationItem(
+            PRIVATE, name=PRIVATE_NAME, responsible_organization=MANUFACTURER
+        )
+    ]
+
+
+def algorithm(run: Run) -> AlgorithmIdentificationSequence:
+    """Say what made a result: the version, and the weights with the head of their hash."""
+    weights = {
+        f"weights {entry.name}": f"{entry.version} sha256:{entry.sha256[:16]}"
+        for entry in run.weights
+    }
+    return AlgorithmIdentificationSequence(
+        name=MODEL,
+        family=codes.cid7162.ArtificialIntelligence,
+        version=run.version,
+        source=MANUFACTURER,
+        parameters=weights or None,
+    )
+
+
+def reference(source: Source, image: SourceImage) -> Dataset:
+    """Describe the instance that holds a picture: patient, study, series, its place.
+
+    Parameters
+    ----------
+    source
+        Of the series.
+    image
+        One of its pictures; for a multi-frame instance its frame gives the place.
+
+    Returns
+    -------
+    pydicom.Dataset
+        As highdicom takes source images and evidence, without pixels.
+    """
+    place = image.placement
+    dataset = Dataset()
+    dataset.update(source.header)
+    dataset.SOPClassUID = image.sop_class
+    dataset.SOPInstanceUID = image.uid
+    dataset.Modality = "MR"
+    dataset.SeriesInstanceUID = source.series_uid
+    dataset.SeriesNumber = source.series_number
+    dataset.Rows, dataset.Columns = place.shape
+    dataset.PixelSpacing = decimals(place.spacing_mm)
+    dataset.SliceThickness = decimals([place.thickness_mm or place.step_mm or 1.0])[0]
+    dataset.ImagePositionPatient = decimals(place.position)
+    dataset.ImageOrientationPatient = decimals((*place.row, *place.column))
+    return dataset
+
+
+def as_single_frame(source: Source, image: SourceImage, uid: str) -> Dataset:
+    """Describe one picture as an instance of its own, under another UID if need be.
+
+    highdicom takes either single-frame instances or one whole multi-frame one; a block
+    may be a part of one, or of several.
+    """
+    dataset = reference(source, image)
+    dataset.SOPClassUID = MRImageStorage
+    dataset.SOPInstanceUID = uid
+    return dataset
+
+
+def instances(images: Iterable[SourceImage]) -> tuple[SourceImage, ...]:
+    """One picture an instance, in order."""
+    return tuple({image.uid: image for image in reversed(list(images))}.values())[::-1]
+
+
+def decimals(numbers: Iterable[float]) -> list[str]:
+    """Decimal strings of at most 16 characters (PS3.5 section 6.2, DS)."""
+    return [format_number_as_ds(float(number)) for number in numbers]

@@ -1,0 +1,334 @@
+"""Measurements → DICOM SR after TID 1500, in the plainest class that holds it (Enhanced SR).
+
+A group a structure and level refers to the segment that was measured (TID 1411); numbers
+of no segment, the lordosis say, are in a group of their own (TID 1501). A number carries
+
+* its slice (INFERRED FROM, TID 320),
+* one standard deviation to either side, in its own unit (CID 225, of TID 310),
+* our confidence and, in words, our flags (HAS PROPERTIES; TID 300 is extensible),
+* for an angle, the position the patient lay in (CID 20), where the images tell it.
+
+A value that was withheld is an evaluation of the group, "Measurement failure" (CID 42).
+PS3.3 C.18.1 would have it as a number without a value, but highdicom, and what is built
+on it, cannot read a report that has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import highdicom.sr as hd
+from highdicom.sr import CodedConcept, RelationshipTypeValues
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+
+from openlumbar.core.anatomy import BY_CODE, SPINAL_CANAL, disc_code, vertebra_code
+from openlumbar.core.flags import FLAGS
+from openlumbar.core.measurement import Measurement
+from openlumbar.core.run import Run
+from openlumbar.core.snomed import (
+    ANATOMICAL_STRUCTURE,
+    LEFT,
+    LUMBAR_SPINE,
+    PRIVATE,
+    PRONE,
+    RIGHT,
+    SUPINE,
+    UNITS,
+    Concept,
+    body_concept,
+    metric_concept,
+    site_concept,
+    structure_concept,
+)
+from openlumbar.io.dicom_result import (
+    MANUFACTURER,
+    MODEL,
+    NOTICE,
+    SERIAL_NUMBER,
+    ResultSeries,
+    coded,
+    instances,
+    private_scheme,
+    reference,
+)
+from openlumbar.io.dicom_seg import Segmentation, segment_label, tracking_uid
+from openlumbar.io.dicom_source import CHARACTER_SET, Source, derived_uid, new_uid
+
+_CONFIDENCE = CodedConcept("confidence", PRIVATE, "Confidence, 0 to 1")
+_FLAG = CodedConcept("flag", PRIVATE, "Flag")
+_POSITIONS = {"S": SUPINE, "P": PRONE}
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What the numbers of one series refer to.
+
+    Attributes
+    ----------
+    slices
+        By block, the source of each slice, by name as in ``Source.images``.
+    anatomy, bodies
+        By block, the segmentations whose segments were measured: of bodies for
+        vertebrae, of all else for the rest. A block without masks has none.
+    """
+
+    slices: Mapping[int, Sequence[str]]
+    anatomy: Mapping[int, Segmentation]
+    bodies: Mapping[int, Segmentation]
+
+
+def make_report(
+    measurements: Sequence[Measurement],
+    measured: Measured,
+    source: Source,
+    series: ResultSeries,
+    run: Run,
+) -> Dataset:
+    """Make a structured report of the numbers of one series.
+
+    Parameters
+    ----------
+    measurements
+        At least one; all of one series.
+    measured
+        Its slices and segmentations.
+    source
+        Of the series.
+    series
+        The new series to put the report into.
+    run
+        What made the numbers.
+
+    Returns
+    -------
+    pydicom.Dataset
+        Ready to be saved.
+
+    Raises
+    ------
+    KeyError
+        A metric has no code in :mod:`openlumbar.core.snomed`.
+    ValueError
+        There is no measurement.
+    """
+    if not measurements:
+        raise ValueError("a report needs at least one measurement")
+    writer = _Writer(measured, source, run)
+    evidence = [reference(source, image) for image in instances(source.images.values())]
+    objects = [*measured.anatomy.values(), *measured.bodies.values()]
+    content = hd.MeasurementReport(
+        observation_context=_observer(run),
+        procedure_reported=codes.LN.MRIUnspecifiedBodyRegion,
+        imaging_measurements=[writer.group(group) for group in _groups(measurements)],
+        title=codes.DCM.ImagingMeasurementReport,
+        referenced_images=evidence,
+    )
+    content[0].ContentSequence.append(_text(codes.DCM.Comment, NOTICE, "CONTAINS"))
+    return hd.EnhancedSR(
+        evidence=[*evidence, *(entry.dataset for entry in objects)],
+        content=content,
+        series_instance_uid=series.uid,
+        series_number=series.number,
+        sop_instance_uid=new_uid(),
+        instance_number=1,
+        manufacturer=MANUFACTURER,
+        manufacturer_model_name=MODEL,
+        software_versions=run.version,
+        device_serial_number=SERIAL_NUMBER,
+        is_complete=True,
+        series_description=series.description,
+        coding_schemes=private_scheme(),
+        specific_character_set=CHARACTER_SET,
+    )
+
+
+def _observer(run: Run) -> hd.ObservationContext:
+    device = hd.DeviceObserverIdentifyingAttributes(
+        uid=derived_uid("device", run.version),
+        name=MODEL,
+        manufacturer_name=MANUFACTURER,
+        model_name=f"{MODEL} {run.version}",
+    )
+    return hd.ObservationContext(
+        observer_device_context=hd.ObserverContext(codes.DCM.Device, device)
+    )
+
+
+def _groups(measurements: Iterable[Measurement]) -> list[list[Measurement]]:
+    """Numbers of one structure, level and side of a block, in the order they came in."""
+    groups: dict[tuple[int, str, str, str], list[Measurement]] = {}
+    for entry in measurements:
+        key = (entry.block, entry.structure, entry.level, entry.side)
+        groups.setdefault(key, []).append(entry)
+    return list(groups.values())
+
+
+def structure_code(structure: str, level: str) -> int | None:
+    """Code (:mod:`openlumbar.core.anatomy`) of what was measured; None for the whole spine.
+
+    Examples
+    --------
+    >>> structure_code("disc", "L4-L5"), structure_code("canal", "L4-L5")
+    (95, 2)
+    >>> structure_code("spine", "L1-S1") is None
+    True
+    """
+    try:
+        if structure == "vertebra":
+            return vertebra_code(level)
+        if structure == "disc":
+            return disc_code(level)
+    except KeyError:
+        return None
+    return SPINAL_CANAL if structure == "canal" else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Writer:
+    """Turns groups of measurements into content items; what they refer to is in it."""
+
+    measured: Measured
+    source: Source
+    run: Run
+
+    def group(
+        self, entries: Sequence[Measurement]
+    ) -> (
+        hd.VolumetricROIMeasurementsAndQualitativeEvaluations
+        | hd.MeasurementsAndQualitativeEvaluations
+    ):
+        first = entries[0]
+        segment = self._segment(first)
+        given = [entry for entry in entries if entry.value is not None]
+        withheld = [entry for entry in entries if entry.value is None]
+        shared = {
+            "tracking_identifier": self._tracking(first),
+            "finding_category": coded(ANATOMICAL_STRUCTURE),
+            "finding_type": coded(_finding(first)),
+            "finding_sites": [_site(first)],
+            "algorithm_id": hd.AlgorithmIdentification(
+                MODEL, self.run.version, manufacturer=MANUFACTURER
+            ),
+            "measurements": [self._measurement(entry) for entry in given],
+            "qualitative_evaluations": [_failure(entry) for entry in withheld],
+        }
+        if segment is None:
+            return hd.MeasurementsAndQualitativeEvaluations(**shared)
+        return hd.VolumetricROIMeasurementsAndQualitativeEvaluations(
+            referenced_segment=segment, **shared
+        )
+
+    def _segment(self, entry: Measurement) -> hd.ReferencedSegment | None:
+        """The segment that was measured."""
+        of_bodies = entry.structure == "vertebra"
+        objects = self.measured.bodies if of_bodies else self.measured.anatomy
+        segmentation = objects.get(entry.block)
+        code = structure_code(entry.structure, entry.level)
+        if segmentation is None or code not in segmentation.segments:
+            return None
+        return hd.ReferencedSegment(
+            sop_class_uid=segmentation.dataset.SOPClassUID,
+            sop_instance_uid=segmentation.dataset.SOPInstanceUID,
+            segment_number=segmentation.segments[code],
+            source_series=hd.SourceSeriesForSegmentation(self.source.series_uid),
+        )
+
+    def _tracking(self, entry: Measurement) -> hd.TrackingIdentifier:
+        """The same identifier as that of the segment; of a place in it, one of its own."""
+        label = _label(entry)
+        return hd.TrackingIdentifier(uid=tracking_uid(self.source, label), identifier=label)
+
+    def _measurement(self, entry: Measurement) -> hd.Measurement:
+        unit = coded(UNITS[entry.unit])
+        measurement = hd.Measurement(
+            name=coded(metric_concept(entry.structure, entry.metric)),
+            value=float(entry.value or 0.0),
+            unit=unit,
+            properties=_properties(entry, unit),
+            referenced_images=self._slice(entry),
+        )
+        position = _POSITIONS.get(str(self.source.header.get("PatientPosition", ""))[2:])
+        if entry.unit == "deg" and position is not None:
+            item = hd.CodeContentItem(
+                name=codes.DCM.PatientOrientationModifier,
+                value=coded(position),
+                relationship_type=RelationshipTypeValues.HAS_CONCEPT_MOD,
+            )
+            measurement[0].ContentSequence.insert(0, item)
+        return measurement
+
+    def _slice(self, entry: Measurement) -> list[hd.SourceImageForMeasurement] | None:
+        if entry.slice is None:
+            return None
+        image = self.source.images[self.measured.slices[entry.block][entry.slice]]
+        frames = None if image.frame is None else [image.frame]
+        return [hd.SourceImageForMeasurement(image.sop_class, image.uid, frames)]
+
+
+def _label(entry: Measurement) -> str:
+    code = structure_code(entry.structure, entry.level)
+    if entry.structure == "canal":
+        return f"Spinal canal at {entry.level}"
+    if code is None:
+        return f"{entry.structure.capitalize()} {entry.level}"
+    return segment_label(BY_CODE[code], bodies=entry.structure == "vertebra")
+
+
+def _finding(entry: Measurement) -> Concept:
+    code = structure_code(entry.structure, entry.level)
+    if code is None:
+        return LUMBAR_SPINE
+    return body_concept(code) if entry.structure == "vertebra" else structure_concept(code)
+
+
+def _site(entry: Measurement) -> hd.FindingSite:
+    side = {"left": LEFT, "right": RIGHT}.get(entry.side)
+    return hd.FindingSite(coded(site_concept(entry.level)), coded(side) if side else None)
+
+
+def _properties(entry: Measurement, unit: CodedConcept) -> hd.MeasurementProperties:
+    """Uncertainty, confidence and flags.
+
+    highdicom writes an uncertainty without a unit; here it has that of the number.
+    """
+    properties = hd.MeasurementProperties()
+    if entry.uncertainty is not None:
+        for name in (
+            codes.SCT.RangeOfUpperMeasurementUncertainty,
+            codes.SCT.RangeOfLowerMeasurementUncertainty,
+        ):
+            properties.append(_number(name, entry.uncertainty, unit))
+    properties.append(_number(_CONFIDENCE, entry.confidence, coded(UNITS["1"])))
+    properties.extend(_flags(entry))
+    return properties
+
+
+def _failure(entry: Measurement) -> hd.QualitativeEvaluation:
+    evaluation = hd.QualitativeEvaluation(
+        name=coded(metric_concept(entry.structure, entry.metric)),
+        value=codes.DCM.MeasurementFailure,
+    )
+    evaluation[0].ContentSequence = hd.ContentSequence(_flags(entry))
+    return evaluation
+
+
+def _flags(entry: Measurement) -> list[hd.TextContentItem]:
+    """Flags as ``word: what it means``."""
+    return [_text(_FLAG, f"{flag}: {FLAGS[flag]}", "HAS PROPERTIES") for flag in entry.flags]
+
+
+def _number(name: CodedConcept, value: float, unit: CodedConcept) -> hd.NumContentItem:
+    return hd.NumContentItem(
+        name=name,
+        value=float(value),
+        unit=unit,
+        relationship_type=RelationshipTypeValues.HAS_PROPERTIES,
+    )
+
+
+def _text(name: CodedConcept, value: str, relationship: str) -> hd.TextContentItem:
+    return hd.TextContentItem(
+        name=name, value=value, relationship_type=RelationshipTypeValues(relationship)
+    )
