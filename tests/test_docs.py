@@ -17,6 +17,7 @@ import pytest
 
 from openlumbar import cli
 from openlumbar.core.anatomy import STRUCTURES
+from openlumbar.core.codes import SCHEMES
 from openlumbar.core.flags import FLAGS
 from openlumbar.level import block as naming_of_a_block
 from openlumbar.level import numbering, shape
@@ -99,8 +100,9 @@ def test_the_examples_of_docstrings_are_true(source):
     assert outcome.failed == 0
 
 
-def rows_of(page: str) -> list[list[str]]:
-    lines = (ROOT / "docs" / "reference" / page).read_text().splitlines()
+def rows_of(page: str, section: int = 0) -> list[list[str]]:
+    text = (ROOT / "docs" / "reference" / page).read_text()
+    lines = text.split("\n## ")[section].splitlines() if section else text.splitlines()
     table = [line for line in lines if line.startswith("|")][2:]
     return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in table]
 
@@ -110,8 +112,21 @@ def test_the_page_of_flags_is_the_vocabulary():
 
 
 def test_the_page_of_labels_is_the_table_of_structures():
-    documented = [(int(code), name, kind, side) for code, name, kind, side in rows_of("labels.md")]
+    rows = rows_of("labels.md", 1)
+    documented = [(int(code), name, kind, side) for code, name, kind, side in rows]
     assert documented == [(s.code, s.name, s.kind, s.side or "") for s in STRUCTURES]
+
+
+def test_the_page_of_labels_has_the_codes_of_other_tools():
+    others = [scheme for name, scheme in SCHEMES.items() if name != "openlumbar"]
+    expected = []
+    for code, name in SCHEMES["openlumbar"].names(()).items():
+        codes = [
+            ", ".join(str(n) for n, theirs in other.names(()).items() if theirs == name)
+            for other in others
+        ]
+        expected.append([str(code), name, *codes])
+    assert rows_of("labels.md", 2) == expected
 
 
 def test_the_page_of_confidences_has_the_constants_of_the_code():

@@ -47,6 +47,17 @@ logger = logging.getLogger(__name__)
 #: written out, because importing them would load numpy for ``--help``.
 WeightingName = Literal["T1w", "T2w", "PDw", "STIR", "T2w-fs", "T1w-fs", "T2starw"]
 
+#: The names of core.codes.SCHEMES (a test holds the two together).
+CodesName = Literal[
+    "openlumbar",
+    "totalspineseg",
+    "spineps",
+    "spineps-subregions",
+    "spider",
+    "musclemap",
+    "nnunet",
+]
+
 Inputs = Annotated[
     list[Path], Parameter(help="DICOM folder, .zip or DICOMDIR, or NIfTI or MHA files.")
 ]
@@ -213,6 +224,67 @@ def train(
     told.addHandler(logging.StreamHandler())  # hours of work: say how it goes
     told.setLevel(logging.INFO)
     print(f"Written to {train_sagittal(chosen, data, out)}")
+    return DONE
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class MaskFlags:
+    """What comes with a mask that another tool made."""
+
+    bodies: Annotated[
+        Path | None,
+        Parameter(
+            help="Mask of the vertebral bodies alone, in the same codes; MASK itself where its "
+            "vertebrae have no posterior elements. Without it they are cut off."
+        ),
+    ] = None
+    subregions: Annotated[
+        Path | None, Parameter(help="SPINEPS' other mask (seg-spine), with canal and bodies.")
+    ] = None
+    series: Annotated[
+        str | None, Parameter(help="Series that the mask is of, as 'inspect' names it.")
+    ] = None
+
+
+@app.command
+def measure(
+    image: Annotated[Path, Parameter(help="The image: NIfTI, MHA, or DICOM as for analyze.")],
+    mask: Annotated[Path, Parameter(help="Its mask: NIfTI or MHA of whole numbers.")],
+    /,
+    *,
+    codes: Annotated[CodesName, Parameter(help="Whose integers the mask holds.")],
+    out: Out,
+    given: MaskFlags | None = None,
+    read: ReadFlags | None = None,
+) -> int:
+    """Measure a mask that another tool made."""
+    from openlumbar.pipeline_masks import MaskOptions, measure_files
+
+    more, flags = given or MaskFlags(), read or ReadFlags()
+    options = MaskOptions(codes, more.bodies, more.subregions, more.series, flags.noted())
+    with _shown_progress() as progress:
+        analysis = measure_files([image], mask, out, options, flags.options(), progress)
+    return _tell(analysis, out)
+
+
+@app.command
+def convert(
+    mask: Annotated[Path, Parameter(help="NIfTI or MHA of whole numbers.")],
+    /,
+    *,
+    source: Annotated[CodesName, Parameter(name="--from", help="Whose integers it holds.")],
+    target: Annotated[CodesName, Parameter(name="--to", help="Whose it shall hold.")],
+    out: Annotated[
+        Path, Parameter(name=["--out", "-o"], help="A new file: .nii.gz, .nii or .mha.")
+    ],
+) -> int:
+    """Write a mask in another tool's codes."""
+    from openlumbar.io.label_map import convert_label_map
+
+    for note in convert_label_map(mask, source, target, out).notes:
+        print(f"Note: {note}")
+    print(f"Written to {out}")
     return DONE
 
 

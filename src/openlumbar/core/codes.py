@@ -176,6 +176,7 @@ def _spineps_names(present: Collection[int]) -> Names:
     has_l6, has_t13 = bool({25, 125} & set(present)), bool({28, 128} & set(present))
     in_segments = any(code in present for code in range(29, 34))
     vertebrae = _SPINEPS_VERTEBRAE | {25: "L6", SPINEPS_SACRUM: "S1", 28: "T13", 29: "S2"}
+    with_disc = [code for code in vertebrae if code != 25 or has_l6]  # one disc above S1
     below = {upper: vertebrae[code + 1] for code, upper in _SPINEPS_VERTEBRAE.items()}
     below |= {"L5": "L6" if has_l6 else "S1", "L6": "S1", "S1": "S2", "S2": "S3"}
     below |= {"T12": "T13" if has_t13 else "L1", "T13": "L1"}
@@ -184,7 +185,7 @@ def _spineps_names(present: Collection[int]) -> Names:
         SPINEPS_SACRUM: "S1" if in_segments else "sacrum",
         27: "coccyx",
         **dict.fromkeys(range(30, 34), "sacrum"),
-        **{100 + code: _disc(name, below[name]) for code, name in vertebrae.items()},
+        **{100 + code: _disc(vertebrae[code], below[vertebrae[code]]) for code in with_disc},
         **dict.fromkeys(SPINEPS_ENDPLATES, "endplates"),
     }
 
