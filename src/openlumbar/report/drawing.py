@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from contourpy import contour_generator
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -24,14 +25,11 @@ class Look:
         Width of its outline, points.
     fill
         Opacity inside, 0 … 1.
-    style
-        Of the outline, as matplotlib names it.
     """
 
     colour: str
     line: float
     fill: float = 0.0
-    style: str = "solid"
 
 
 def extent_mm(view: SagittalView) -> tuple[float, float, float, float]:
@@ -40,43 +38,64 @@ def extent_mm(view: SagittalView) -> tuple[float, float, float, float]:
     return 0, columns * view.spacing_mm[1], rows * view.spacing_mm[0], 0
 
 
-def draw_image(axes: Any, view: SagittalView) -> None:
-    """Draw the slice in grey, in millimetres from its upper left corner."""
-    finite = view.image[np.isfinite(view.image)]
+def grey_levels(image: NDArray) -> NDArray[np.uint8]:
+    """Intensities as grey levels; what is not finite is black."""
+    finite = image[np.isfinite(image)]
     # The brightest fiftieth is fluid: letting it saturate brings out bone and discs.
     low, high = np.percentile(finite, (1, 98)) if finite.size else (0.0, 1.0)
+    shares = (np.nan_to_num(image, nan=low) - low) / max(high - low, 1e-6)
+    return np.rint(255 * shares.clip(0.0, 1.0)).astype(np.uint8)
+
+
+def draw_image(axes: Any, view: SagittalView) -> None:
+    """Draw the slice in grey, in millimetres from its upper left corner."""
     axes.imshow(
-        view.image,
+        grey_levels(view.image),
         cmap="gray",
-        vmin=low,
-        vmax=max(high, low + 1e-6),
+        vmin=0,
+        vmax=255,
         extent=extent_mm(view),
         interpolation="bicubic",
     )
     axes.set_axis_off()
 
 
+def outline_mm(
+    mask: NDArray[np.bool_], spacing_mm: tuple[float, float]
+) -> list[NDArray[np.float64]]:
+    """Edge of ``mask[row, column]``, half a pixel inside its staircase, so that it looks smooth.
+
+    Returns
+    -------
+    list of ndarray
+        Closed lines ``[n, 2]`` of (y, x), millimetres from the picture's corner; none for a
+        few pixels, of which no line could be drawn.
+    """
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return []
+    # Two pixels of nothing on each side: the line closes, and the blur loses nothing.
+    box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    smooth = ndimage.gaussian_filter(np.pad(box, 2).astype(np.float32), 0.7)
+    corner = np.array((rows[0], columns[0])) - 2
+    return [
+        (line[:, ::-1] + corner + 0.5) * spacing_mm
+        for line in contour_generator(z=smooth).lines(0.5)
+    ]
+
+
 def draw_region(
     axes: Any, mask: NDArray[np.bool_], spacing_mm: tuple[float, float], look: Look
 ) -> None:
-    """Outline ``mask[row, column]`` half a pixel inside its staircase, so that it looks smooth.
+    """Draw the outline of ``mask[row, column]`` and tint what it encloses."""
+    # matplotlib takes half a second to load: this and report/pictures.py are its one boundary.
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
 
-    A few pixels, of which no contour could be drawn, are left out.
-    """
-    y_mm, x_mm = spacing_mm
-    smooth = ndimage.gaussian_filter(np.pad(mask, 1).astype(np.float32), 0.7)
-    y = (np.arange(smooth.shape[0]) - 0.5) * y_mm
-    x = (np.arange(smooth.shape[1]) - 0.5) * x_mm
-    if smooth.max() <= 0.5:
-        return
-    if look.fill:
-        axes.contourf(x, y, smooth, levels=(0.5, 2.0), colors=[look.colour], alpha=look.fill)
-    axes.contour(
-        x,
-        y,
-        smooth,
-        levels=(0.5,),
-        colors=[look.colour],
-        linewidths=look.line,
-        linestyles=look.style,
-    )
+    rings = outline_mm(mask, spacing_mm)
+    if rings:
+        outline = Path.make_compound_path(*(Path(ring[:, ::-1], closed=True) for ring in rings))
+        patch = PathPatch(
+            outline, facecolor=(look.colour, look.fill), edgecolor=look.colour, linewidth=look.line
+        )
+        axes.add_patch(patch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from openlumbar.core.anatomy import SPINAL_CANAL
 from openlumbar.core.errors import StageError
 from openlumbar.core.volume import Volume
-from openlumbar.imaging.frame import frame_of
+from openlumbar.imaging.frame import Frame, frame_of
 
 Window = tuple[slice, slice]
 
@@ -145,6 +146,52 @@ def sagittal_view(
         slice=round(float(frame.to_original(ends[0], labels.shape)[frame.order[0]])),
         place=Place(centre - half_pixel, axes),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Slab:
+    """All slices of a block, each as it is looked at, cut to one window.
+
+    Attributes
+    ----------
+    image, labels, bodies
+        On one grid.
+    window
+        Of rows and columns of every picture.
+    """
+
+    image: Volume
+    labels: Volume
+    bodies: Volume
+    window: Window = (slice(None), slice(None))
+
+    @cached_property
+    def frame(self) -> Frame:
+        """How the grid lies."""
+        return frame_of(self.labels)
+
+    @property
+    def count(self) -> int:
+        """Of slices."""
+        return self.labels.shape[self.frame.order[0]]
+
+    def view(self, shown: int) -> SagittalView:
+        """The slice ``shown``, counted from the patient's right."""
+        return sagittal_view(self.image, self.labels, self.bodies, shown).crop(self.window)
+
+    def middle(self) -> int:
+        """The slice, from the right, that shows most of the spine's middle."""
+        return middle_slice(self.frame.canonical(self.labels.array))
+
+    def number(self, shown: int) -> int:
+        """Index in the block of a slice that is counted from the right."""
+        index = self.frame.to_original(np.array([shown, 0.0, 0.0]), self.labels.shape)
+        return round(float(index[self.frame.order[0]]))
+
+    def slices_of(self, points_mm: ArrayLike) -> NDArray[np.float64]:
+        """On which slice, counted from the right, points ``[..., 3]`` of LPS lie."""
+        out_mm = sagittal_view(self.image, self.labels, self.bodies, 0).place.project(points_mm)
+        return np.asarray(out_mm[..., 0] / self.frame.spacing_mm[0], np.float64)
 
 
 def window_around(

@@ -1,0 +1,203 @@
+"""Pictures of what was measured: one panel a question, so that each number stays legible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openlumbar.core.anatomy import BY_CODE
+from openlumbar.core.errors import StageError
+from openlumbar.io.analysis import Analysis
+from openlumbar.report.content import NOTICES, Cell, Column, LevelSection, Report, report_of
+from openlumbar.report.fonts import FAMILIES, legible
+from openlumbar.report.panel import Entry, Margin, Panel, Question, draw_panel
+from openlumbar.report.typeset import typeset
+from openlumbar.report.view import Slab, window_around
+
+#: Kept around bodies and discs, above, below, in front and behind; mm of the patient.
+_MARGINS_MM = (8.0, 8.0, 10.0, 26.0)
+
+_WHITE, _YELLOW, _ROSE, _AMBER = "#FFFFFF", "#FFE45C", "#FF8FA3", "#FFB000"
+
+QUESTIONS: tuple[Question, ...] = (
+    Question(
+        "heights",
+        "Heights of vertebrae and discs, mm",
+        {
+            "anterior_height_mm": _WHITE,
+            "middle_height_mm": _WHITE,
+            "posterior_height_mm": _WHITE,
+            "height_mm": _YELLOW,
+        },
+        Margin(
+            ("vertebra",),
+            ("anterior_height_mm", "middle_height_mm", "posterior_height_mm"),
+            ("front", "middle", "back"),
+        ),
+        Margin(("disc",), ("height_mm",), ("height",)),
+    ),
+    Question(
+        "angles",
+        "Lordosis, segmental angles and slips, supine",
+        {"segmental_angle_deg": _WHITE, "lordosis_deg": _AMBER, "listhesis_mm": _ROSE},
+        None,
+        Margin(("disc",), ("segmental_angle_deg", "listhesis_mm"), ("angle, °", "slip, mm")),
+    ),
+    Question(
+        "canal",
+        "Spinal canal, antero-posterior diameter, mm",
+        {"ap_diameter_mm": _YELLOW},
+        None,
+        Margin(("disc", "vertebra"), ("ap_diameter_mm",), ("diameter",)),
+        ("vertebra", "disc", "canal"),
+        "ruler",
+    ),
+)
+
+
+def ruler_panels(
+    analysis: Analysis, report: Report, column: Column, height_mm: float = 120.0
+) -> tuple[Panel, ...]:
+    """Draw what was measured in one block, a panel a question that it answers.
+
+    Parameters
+    ----------
+    report
+        Of the same analysis.
+    column
+        Of the report: which block.
+    height_mm
+        Of a panel on paper.
+
+    Returns
+    -------
+    tuple of Panel
+        In the order of :data:`QUESTIONS`; empty where the block has no anatomy or no lines.
+
+    Notes
+    -----
+    A panel shows one slice, the one that most of its lines lie on. Lines and outlines of
+    other slices are laid onto it straight from the side, which keeps their lengths and
+    angles, and are dashed; the panel's note names them.
+    """
+    slab = _slab(analysis, column)
+    if slab is None:
+        return ()
+    entries = _entries(report, report.columns.index(column))
+    return tuple(
+        draw_panel(slab, question, entries, height_mm)
+        for question in QUESTIONS
+        if any(True for entry in entries for _ in entry.lines(question.drawn))
+    )
+
+
+def draw_rulers(analysis: Analysis, series: str, folder: Path) -> tuple[Path, ...]:
+    """Write the panels of each measured block of a series, side by side, as PNG.
+
+    Parameters
+    ----------
+    series
+        Its name.
+    folder
+        Made if absent; gets ``<series>_rulers.png``, or ``<series>_block-1_rulers.png`` …;
+        nothing where nothing was measured.
+
+    Raises
+    ------
+    StageError
+        The exam has no such series.
+    """
+    blocks = {one.name: len(one.blocks) for one in analysis.exam.series}
+    if series not in blocks:
+        raise StageError(f"the exam has no series {series}; it has {', '.join(blocks) or 'none'}")
+    report = report_of(analysis)
+    paths = []
+    for column in (column for column in report.columns if column.series == series):
+        panels = ruler_panels(analysis, report, column)
+        if panels:
+            block = f"_block-{column.block + 1}" if blocks[series] > 1 else ""
+            path = folder / f"{series}{block}_rulers.png"
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(_side_by_side(panels, f"{series}{block}"))
+            paths.append(path)
+    return tuple(paths)
+
+
+def panel_records(
+    panels: Sequence[Panel], name: str = ""
+) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
+    """What a template needs to know of panels, and their files.
+
+    Parameters
+    ----------
+    name
+        Before the names of the files, to tell several blocks apart.
+    """
+    records, files = [], {}
+    by_content: dict[bytes, str] = {}
+    for panel in panels:
+        # Panels mostly show the same slice, which is then stored once.
+        image = by_content.setdefault(panel.image, f"{name}{panel.key}.jpg")
+        files[image] = panel.image
+        files[f"{name}{panel.key}.svg"] = panel.drawing
+        records.append(
+            {
+                "title": panel.title,
+                "image": image,
+                "drawing": f"{name}{panel.key}.svg",
+                "size_mm": (panel.width_mm, panel.height_mm),
+                "image_mm": panel.image_mm,
+                "note": panel.note,
+            }
+        )
+    return records, files
+
+
+def _side_by_side(panels: Sequence[Panel], title: str) -> bytes:
+    records, files = panel_records(panels)
+    record = {
+        "title": legible(title),
+        "notice": NOTICES[0],
+        "families": FAMILIES,
+        "panels": records,
+    }
+    return typeset("rulers.typ", record, files, "png")
+
+
+def _slab(analysis: Analysis, column: Column) -> Slab | None:
+    """The block, cut to its bodies and discs; None where it has none."""
+    masks = analysis.masks.of(column.series)
+    series = next(one for one in analysis.exam.series if one.name == column.series)
+    if masks is None:
+        return None
+    labels = masks.labels[column.block]
+    bodies = masks.bodies[column.block] if masks.bodies else labels
+    slab = Slab(series.blocks[column.block].volume, labels, bodies)
+    codes = slab.frame.canonical(labels.array)
+    discs = [code for code, structure in BY_CODE.items() if structure.kind == "disc"]
+    solid = slab.frame.canonical(bodies.array) > 0
+    seen = (solid | np.isin(codes, discs)).any(axis=0)
+    if not seen.any():
+        return None
+    return replace(slab, window=window_around(seen, slab.frame.spacing_mm[1:], _MARGINS_MM))
+
+
+def _entries(report: Report, place: int) -> tuple[Entry, ...]:
+    """Sections from head to foot with the numbers of one column."""
+    return tuple(
+        Entry(section, _cells(section, place)) for section in (*report.spine, *report.levels)
+    )
+
+
+def _cells(section: LevelSection, place: int) -> dict[str, Cell]:
+    """By metric; of one that was measured several times, the first."""
+    cells: dict[str, Cell] = {}
+    for row in section.rows:
+        cell = row.cells[place]
+        if cell is not None:
+            cells.setdefault(row.metric, cell)
+    return cells

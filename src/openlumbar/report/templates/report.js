@@ -1,0 +1,361 @@
+"use strict";
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const one = (selector, root = document) => root.querySelector(selector);
+  const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+  document.documentElement.classList.add("js");
+
+  /* One sagittal block: its slices, outlines, rulers, and its grey levels. */
+  class Viewer {
+    constructor(figure) {
+      this.figure = figure;
+      this.key = figure.id;
+      this.column = figure.dataset.column;
+      this.stage = one(".stage", figure);
+      this.pictures = all(".slices img", figure);
+      this.outlines = all(".labels .slide", figure);
+      this.names = all(".names text", figure);
+      this.rulers = all("g.ruler", figure);
+      this.slider = one(".page", figure);
+      this.transfer = all("feFuncR, feFuncG, feFuncB", figure);
+      this.first = Number(figure.dataset.first);
+      this.window = figure.dataset.window.split(" ").map(Number);
+      this.slide = this.first;
+      this.groups = new Set();
+      this.everywhere = false;
+    }
+
+    get count() { return this.outlines.length; }
+
+    show(slide) {
+      this.slide = clamp(slide, 0, this.count - 1);
+      this.slider.value = this.slide;
+      for (const element of [...this.pictures, ...this.outlines]) {
+        element.classList.toggle("on", Number(element.dataset.slide) === this.slide);
+      }
+      const current = this.outlines[this.slide].dataset;
+      const seen = new Set(current.names.split(" "));
+      for (const name of this.names) name.classList.toggle("off", !seen.has(name.dataset.of));
+      const place = `slice ${current.number} · ${this.slide + 1} of ${this.count}`;
+      one(".where", this.figure).textContent = place;
+      this.slider.setAttribute("aria-valuetext", place);
+      this.lay();
+    }
+
+    /* Rulers lie on their own slice; on the others only where that was asked for. */
+    lay() {
+      for (const ruler of this.rulers) {
+        const here = Number(ruler.dataset.slide) === this.slide;
+        const wanted = this.groups.has(ruler.dataset.group) && (here || this.everywhere);
+        ruler.classList.toggle("on", here);
+        ruler.classList.toggle("show", wanted);
+        ruler.classList.toggle("far", !here);
+      }
+    }
+
+    /* Linear from black to white; the filter clips what lies outside. */
+    grey(black, white) {
+      const width = Math.max(white - black, 2);
+      for (const channel of this.transfer) {
+        channel.setAttribute("slope", 255 / width);
+        channel.setAttribute("intercept", -black / width);
+      }
+    }
+  }
+
+  const viewers = all(".viewer").map((figure) => new Viewer(figure));
+  const byCell = new Map();
+  for (const viewer of viewers) {
+    for (const ruler of viewer.rulers) byCell.set(ruler.dataset.cell, { viewer, ruler });
+  }
+  const columnOf = new Map();
+  for (const table of all(".glance")) {
+    for (const button of all("[data-cell]", table)) columnOf.set(button.dataset.cell, table.dataset.column);
+  }
+  const state = { viewer: viewers.find((v) => v.figure.classList.contains("on")), kept: "", back: null };
+
+  function open(viewer) {
+    if (!viewer) return;
+    state.viewer = viewer;
+    for (const other of viewers) other.figure.classList.toggle("on", other === viewer);
+    for (const tab of all("[data-viewer]")) {
+      const selected = tab.dataset.viewer === viewer.key;
+      tab.setAttribute("aria-selected", String(selected));
+      tab.tabIndex = selected ? 0 : -1;
+    }
+    const tables = all(".glance");
+    const known = tables.some((table) => table.dataset.column === viewer.column);
+    for (const table of tables) {
+      table.classList.toggle("on", known ? table.dataset.column === viewer.column : table === tables[0]);
+    }
+    sliders();
+  }
+
+  /* The number under the pointer, or the one that was clicked. */
+  function mark(key, kept) {
+    for (const element of all(".hot, .kept")) element.classList.remove("hot", "kept");
+    for (const viewer of viewers) {
+      one(".read", viewer.figure).textContent = viewer.stage.getAttribute("aria-label").split(":")[0];
+    }
+    if (!key) return;
+    for (const element of all(`[data-cell="${CSS.escape(key)}"]`)) {
+      element.classList.add("hot");
+      if (kept && element.classList.contains("num")) element.classList.add("kept");
+    }
+    read(key);
+  }
+
+  function read(key) {
+    if (!state.viewer) return;
+    const button = one(`.num[data-cell="${CSS.escape(key)}"]`);
+    const line = one(".read", state.viewer.figure);
+    const [text, ...reasons] = button.getAttribute("aria-label").split(". ");
+    line.textContent = text + " ";
+    if (reasons.length || !byCell.has(key)) {
+      const doubt = document.createElement("em");
+      doubt.textContent = reasons.join(". ") || "No line to draw.";
+      line.append(doubt);
+    }
+  }
+
+  function look(key) {
+    const found = byCell.get(key);
+    if (!found) return;
+    if (found.viewer !== state.viewer) open(found.viewer);
+    found.viewer.show(Number(found.ruler.dataset.slide));
+  }
+
+  /* Pointing shows for as long as it lasts; clicking keeps. */
+  function point(key) {
+    if (!state.back) state.back = { viewer: state.viewer, slide: state.viewer && state.viewer.slide };
+    look(key);
+    mark(key, key === state.kept);
+  }
+
+  function leave() {
+    if (state.back && state.back.viewer) {
+      if (state.back.viewer !== state.viewer) open(state.back.viewer);
+      state.back.viewer.show(state.back.slide);
+    }
+    state.back = null;
+    mark(state.kept, true);
+  }
+
+  function keep(key) {
+    state.back = null;
+    state.kept = state.kept === key ? "" : key;
+    if (state.kept) look(key);
+    mark(state.kept, true);
+    history.replaceState(null, "", state.kept ? `#${key}` : location.pathname + location.search);
+  }
+
+  function numbers() {
+    let wait = 0;
+    for (const button of all(".num, button.finding")) {
+      const key = button.dataset.cell;
+      button.addEventListener("pointerenter", (event) => {
+        if (event.pointerType !== "mouse") return;
+        clearTimeout(wait);
+        wait = setTimeout(() => point(key), 90);
+      });
+      button.addEventListener("pointerleave", (event) => {
+        if (event.pointerType !== "mouse") return;
+        clearTimeout(wait);
+        wait = setTimeout(() => { if (state.back) leave(); }, 60);
+      });
+      button.addEventListener("click", () => {
+        clearTimeout(wait);
+        keep(key);
+        if (state.kept && matchMedia("(max-width: 1020px)").matches) {
+          one(".pictures").scrollIntoView({ block: "start" });
+        }
+      });
+    }
+    addEventListener("keydown", (event) => { if (event.key === "Escape" && state.kept) keep(state.kept); });
+  }
+
+  function tips() {
+    const tip = one("#tip");
+    const follow = (event, text) => {
+      tip.textContent = text;
+      tip.hidden = false;
+      const left = clamp(event.clientX + 14, 4, innerWidth - tip.offsetWidth - 4);
+      tip.style.left = `${left}px`;
+      tip.style.top = `${clamp(event.clientY + 16, 4, innerHeight - tip.offsetHeight - 4)}px`;
+    };
+    for (const viewer of viewers) {
+      viewer.stage.addEventListener("pointermove", (event) => {
+        const ruler = event.target.closest && event.target.closest("g.ruler");
+        const name = event.target.dataset && event.target.dataset.name;
+        if (ruler) {
+          mark(ruler.dataset.cell, ruler.dataset.cell === state.kept);
+          follow(event, ruler.dataset.label);
+        } else {
+          if (!tip.hidden) mark(state.kept, true);
+          if (name) follow(event, name); else tip.hidden = true;
+        }
+      });
+      viewer.stage.addEventListener("pointerleave", () => { tip.hidden = true; mark(state.kept, true); });
+      viewer.stage.addEventListener("click", (event) => {
+        const ruler = event.target.closest && event.target.closest("g.ruler");
+        if (ruler) keep(ruler.dataset.cell);
+      });
+    }
+  }
+
+  /* Wheel, keys and touch change the slice; dragging with the mouse changes the greys. */
+  function paging() {
+    for (const viewer of viewers) {
+      let turned = 0;
+      viewer.stage.addEventListener("wheel", (event) => {
+        if (event.ctrlKey) return;
+        event.preventDefault();
+        turned += event.deltaY * (event.deltaMode ? 30 : 1);
+        if (Math.abs(turned) < 30) return;
+        viewer.show(viewer.slide + Math.sign(turned));
+        turned = 0;
+      }, { passive: false });
+      viewer.slider.addEventListener("input", () => viewer.show(Number(viewer.slider.value)));
+      viewer.stage.addEventListener("keydown", (event) => {
+        const step = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1, PageUp: -3, PageDown: 3 }[event.key];
+        const slide = { Home: 0, End: viewer.count - 1 }[event.key] ?? viewer.slide + step;
+        if (Number.isNaN(slide)) return;
+        event.preventDefault();
+        viewer.show(slide);
+      });
+      dragging(viewer);
+    }
+  }
+
+  function dragging(viewer) {
+    let from = null;
+    viewer.stage.addEventListener("pointerdown", (event) => {
+      if (event.button === 0) {
+        from = { x: event.clientX, y: event.clientY, slide: viewer.slide, level: knob.level.value, width: knob.width.value };
+      }
+    });
+    viewer.stage.addEventListener("pointermove", (event) => {
+      if (!from || !(event.buttons & 1)) return;
+      const [right, down] = [event.clientX - from.x, event.clientY - from.y];
+      if (Math.hypot(right, down) < 5) return;
+      if (event.pointerType === "mouse") {
+        knob.level.value = Number(from.level) - down * 0.5;
+        knob.width.value = Number(from.width) + right * 0.15;
+        regrey();
+      } else {
+        viewer.show(from.slide + Math.round(down / 24));
+      }
+    });
+    addEventListener("pointerup", () => { from = null; });
+    addEventListener("pointercancel", () => { from = null; });
+  }
+
+  /* Sliders in the middle are the greys that the report opens with. */
+  const knob = { level: one("[data-level]"), width: one("[data-width]") };
+  const greys = new Map(viewers.map((viewer) => [viewer, { level: 128, width: 50 }]));
+
+  function regrey() {
+    const setting = greys.get(state.viewer);
+    setting.level = Number(knob.level.value);
+    setting.width = Number(knob.width.value);
+    const [black, white] = state.viewer.window;
+    const width = (white - black) * 2 ** ((50 - setting.width) / 18);
+    const middle = (black + white) / 2 + (128 - setting.level) * 0.9;
+    state.viewer.grey(middle - width / 2, middle + width / 2);
+  }
+
+  function sliders() {
+    const setting = greys.get(state.viewer);
+    knob.level.value = setting.level;
+    knob.width.value = setting.width;
+  }
+
+  function tools() {
+    for (const element of [knob.level, knob.width]) element.addEventListener("input", regrey);
+    one("[data-reset]").addEventListener("click", () => {
+      knob.level.value = 128;
+      knob.width.value = 50;
+      regrey();
+      state.viewer.show(state.viewer.first);
+    });
+    const opacity = one("[data-opacity]");
+    opacity.addEventListener("input", () => document.documentElement.style.setProperty("--fill", opacity.value / 100));
+    for (const box of all("[data-toggle]")) {
+      const apply = () => {
+        const on = box.checked !== ("inverse" in box.dataset);
+        one(".pictures").classList.toggle(box.dataset.toggle, on);
+        if (box.dataset.toggle === "all-slices") {
+          for (const viewer of viewers) { viewer.everywhere = on; viewer.lay(); }
+        }
+      };
+      box.addEventListener("change", apply);
+      apply();
+    }
+    for (const box of all("input[data-group]")) {
+      const apply = () => {
+        for (const viewer of viewers) {
+          viewer.groups[box.checked ? "add" : "delete"](box.dataset.group);
+          viewer.lay();
+        }
+      };
+      box.addEventListener("change", apply);
+      apply();
+    }
+    const tabs = all("[data-viewer]");
+    for (const [place, tab] of tabs.entries()) {
+      tab.addEventListener("click", () => { state.back = null; open(viewers.find((v) => v.key === tab.dataset.viewer)); });
+      tab.addEventListener("keydown", (event) => {
+        const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+        if (!step) return;
+        const next = tabs[(place + step + tabs.length) % tabs.length];
+        next.focus();
+        next.click();
+      });
+    }
+  }
+
+  /* Level sections open when they are linked to, and all of them on paper. */
+  function sections() {
+    const levels = all("details.level");
+    const button = one("[data-open-all]");
+    if (button) {
+      button.addEventListener("click", () => {
+        const opening = button.getAttribute("aria-expanded") !== "true";
+        for (const level of levels) level.open = opening;
+        button.setAttribute("aria-expanded", String(opening));
+        button.textContent = opening ? "Close all" : "Open all";
+      });
+    }
+    let closed = [];
+    addEventListener("beforeprint", () => {
+      closed = all("details:not([open])");
+      for (const element of closed) element.open = true;
+    });
+    addEventListener("afterprint", () => { for (const element of closed) element.open = false; });
+  }
+
+  function arrive() {
+    const key = decodeURIComponent(location.hash.slice(1));
+    const target = key && document.getElementById(key);
+    if (target && target.matches("details")) {
+      target.open = true;
+      target.scrollIntoView();
+    } else if (key && key !== state.kept && one(`.num[data-cell="${CSS.escape(key)}"]`)) {
+      keep(key);
+    }
+  }
+
+  numbers();
+  if (viewers.length) {
+    tools();
+    tips();
+    paging();
+    for (const viewer of viewers) viewer.show(viewer.first);
+    open(state.viewer);
+  } else {
+    for (const table of all(".glance")) table.classList.add("on");
+  }
+  sections();
+  addEventListener("hashchange", arrive);
+  arrive();
+})();
