@@ -616,11 +616,13 @@ def _findings(
     primary: int,
 ) -> tuple[Finding, ...]:
     """Few, of the column shown first; the tables have the rest."""
+    # Thoracic discs are lower, and their canal narrower, than any lumbar one.
+    lumbar = [section for section in levels if section.name.startswith("L")]
     found = (
         *(_lordosis(section, row, primary) for section in spine for row in section.rows),
-        _extreme("Lowest disc", levels, primary, "height_mm"),
-        _slip(levels, primary),
-        _extreme("Narrowest canal", levels, primary, "ap_diameter_mm"),
+        _extreme("Lowest lumbar disc", lumbar, primary, "height_mm"),
+        _slip(lumbar, primary),
+        _extreme("Narrowest lumbar canal", lumbar, primary, "ap_diameter_mm"),
         _extreme("Most wedged body", levels, primary, "wedge_ratio"),
         _named(analysis.levels, levels),
         _withheld(analysis.measurements),

@@ -15,7 +15,7 @@
       this.pictures = all(".slices img", figure);
       this.outlines = all(".labels .slide", figure);
       this.names = all(".names text", figure);
-      this.rulers = all("g.ruler", figure);
+      this.rulers = all("g.measure", figure);
       this.slider = one(".page", figure);
       this.transfer = all("feFuncR, feFuncG, feFuncB", figure);
       this.first = Number(figure.dataset.first);
@@ -185,7 +185,7 @@
     };
     for (const viewer of viewers) {
       viewer.stage.addEventListener("pointermove", (event) => {
-        const ruler = event.target.closest && event.target.closest("g.ruler");
+        const ruler = event.target.closest && event.target.closest("g.measure");
         const name = event.target.dataset && event.target.dataset.name;
         if (ruler) {
           mark(ruler.dataset.cell, ruler.dataset.cell === state.kept);
@@ -197,7 +197,7 @@
       });
       viewer.stage.addEventListener("pointerleave", () => { tip.hidden = true; mark(state.kept, true); });
       viewer.stage.addEventListener("click", (event) => {
-        const ruler = event.target.closest && event.target.closest("g.ruler");
+        const ruler = event.target.closest && event.target.closest("g.measure");
         if (ruler) keep(ruler.dataset.cell);
       });
     }

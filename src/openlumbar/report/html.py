@@ -1,0 +1,142 @@
+"""``report.html``: one file that opens with a double click, with no network and no server.
+
+The template gets plain data and escapes all of it; what moves in the page is a script in
+the template that reads attributes and switches classes. Without the script, or on paper,
+the page shows the middle slice of each series with its rulers, and every number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from openlumbar.io.analysis import Analysis
+from openlumbar.report.content import (
+    GROUPS,
+    LevelSection,
+    Report,
+    Row,
+    percent,
+    report_of,
+    with_unit,
+)
+from openlumbar.report.viewer import label_of, viewers_of
+
+#: What the tables beside the picture show, and how their columns are headed.
+_AT_A_GLANCE: dict[str, dict[str, str]] = {
+    "vertebra": {
+        "anterior_height_mm": "Anterior",
+        "middle_height_mm": "Middle",
+        "posterior_height_mm": "Posterior",
+        "wedge_ratio": "Wedge",
+        "rotation_deg": "Rotation",
+        "ap_diameter_mm": "Canal",
+    },
+    "disc": {
+        "height_mm": "Height",
+        "disc_height_index": "DHI",
+        "disc_angle_deg": "Angle",
+        "listhesis_mm": "Slip",
+        "ap_diameter_mm": "Canal",
+    },
+}
+_TITLES = {"vertebra": "Vertebrae", "disc": "Discs"}
+#: Rulers that are drawn before anyone asks: more would hide the picture.
+_SHOWN_AT_FIRST = ("heights", "discs", "canal")
+
+
+@dataclass(frozen=True)
+class Head:
+    """Heading of a column, and the unit of what stands under it."""
+
+    title: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Glance:
+    """The few numbers of each vertebra or disc that are read first.
+
+    ``lines`` holds, for each level that was measured, from head to foot, a row of the report for each of
+    ``heads``, None where it was not measured.
+    """
+
+    title: str
+    heads: tuple[Head, ...]
+    lines: tuple[tuple[LevelSection, tuple[Row | None, ...]], ...]
+
+
+def write_html(analysis: Analysis, path: Path) -> None:
+    """Write the report as one self-contained file (UTF-8).
+
+    Parameters
+    ----------
+    analysis
+        Whole; any part of it may be missing (no sagittal series, no masks, no numbers).
+    path
+        Replaced if there.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+    path.write_text(html_of(analysis), encoding="utf-8")
+
+
+def html_of(analysis: Analysis) -> str:
+    """The page that :func:`write_html` writes."""
+    report = report_of(analysis)
+    viewers = viewers_of(analysis, report)
+    opened = next((v.key for v in viewers if v.column == report.primary), "")
+    return _template().render(
+        report=report,
+        viewers=viewers,
+        opened=opened or next((v.key for v in viewers), ""),
+        glances=_glances(report.levels),
+        groups=_groups(report),
+        shown_at_first=_SHOWN_AT_FIRST,
+    )
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("openlumbar.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.globals.update(label_of=label_of, percent=percent, with_unit=with_unit)
+    return environment.get_template("report.html.j2")
+
+
+def _glances(levels: Sequence[LevelSection]) -> tuple[Glance, ...]:
+    glances = (_glance(kind, [s for s in levels if s.kind == kind]) for kind in _AT_A_GLANCE)
+    return tuple(glance for glance in glances if glance.heads)
+
+
+def _glance(kind: str, levels: Sequence[LevelSection]) -> Glance:
+    levels = [level for level in levels if level.rows]
+    units = {row.metric: row.unit for level in levels for row in level.rows}
+    metrics = [metric for metric in _AT_A_GLANCE[kind] if metric in units]
+    return Glance(
+        title=_TITLES[kind],
+        heads=tuple(Head(_AT_A_GLANCE[kind][metric], units[metric]) for metric in metrics),
+        lines=tuple((level, tuple(level.row(metric) for metric in metrics)) for level in levels),
+    )
+
+
+def _groups(report: Report) -> dict[str, str]:
+    """The groups that have something to draw."""
+    drawn = {
+        row.group
+        for section in (*report.spine, *report.levels)
+        for row in section.rows
+        for cell in row.cells
+        if cell is not None and cell.lines
+    }
+    return {key: title for key, title in GROUPS.items() if key in drawn}
