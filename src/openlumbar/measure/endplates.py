@@ -13,6 +13,8 @@ from openlumbar.measure.outline import Outline, down_of
 MARGIN = 0.1
 #: Places along an endplate where it is read.
 _PLACES = 41
+#: Points this near to the farthest in a direction share in a corner, mm.
+_NEAR_MM = 0.7
 #: A plate's line is found again until it turns by less than this, radians.
 _STEADY = 1e-4
 #: An endplate shorter than this is none, mm.
@@ -85,8 +87,7 @@ def _once(
     outline: Outline, axis: NDArray[np.float64], *, upper: bool
 ) -> tuple[Endplate | None, float]:
     out = -down_of(axis) if upper else down_of(axis)
-    front = outline.points[np.argmax(outline.points @ (out - axis))]
-    back = outline.points[np.argmax(outline.points @ (out + axis))]
+    front, back = (_corner(outline, out + way) for way in (-axis, axis))
     start, length = front @ axis, (back - front) @ axis
     if length < LEAST_MM:
         return None, 0.0
@@ -102,6 +103,16 @@ def _once(
     line = ends[:, None] * axis + fitted[:, None] * down_of(axis)
     along = (line[1] - line[0]) / np.linalg.norm(line[1] - line[0])
     return Endplate(front, back, points, line, along), slope
+
+
+def _corner(outline: Outline, outward: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The outline's farthest point in a direction, as the mean of those nearly as far.
+
+    One vertex of the polygon would sit on the pixels' grid.
+    """
+    reach = outline.points @ (outward / np.sqrt(2))
+    weight = np.maximum(reach - reach.max() + _NEAR_MM, 0)
+    return np.asarray(weight @ outline.points / weight.sum(), np.float64)
 
 
 def angle_between(above: Endplate, below: Endplate) -> float:

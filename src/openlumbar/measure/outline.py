@@ -19,7 +19,7 @@ from scipy.spatial import ConvexHull
 from skimage.measure import find_contours
 
 #: Stair-steps are smoothed by Gaussians of this many pixels (of the larger side).
-SIGMA_PIXELS = 1.2
+SIGMA_PIXELS = 1.5
 #: An outline of fewer pixels is none.
 LEAST_PIXELS = 12
 

@@ -13,7 +13,7 @@ from openlumbar.measure.outline import Outline, down_of
 REACH_DEG = 30.0
 #: What a degree away from the expected direction costs, as part of the area at 1°²: it
 #: decides only where the area does not.
-_PULL = 4e-4
+_PULL = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
