@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from highdicom import SOPClass
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
+from pydicom.uid import EncapsulatedPDFStorage
 
 from openlumbar.core.run import Run
 from openlumbar.core.snomed import Concept
-from openlumbar.io.dicom_result import (
-    MANUFACTURER,
-    MODEL,
-    SERIAL_NUMBER,
-    ResultSeries,
-    coded,
-    reference,
-)
-from openlumbar.io.dicom_source import CHARACTER_SET, Source, new_uid
+from openlumbar.io.dicom_result import ResultSeries, coded, new_object, pointer
+from openlumbar.io.dicom_source import Source
 
 
 def make_encapsulated_pdf(
@@ -46,36 +38,9 @@ def make_encapsulated_pdf(
     pydicom.Dataset
         Ready to be saved.
     """
-    header = source.header
-    dataset = SOPClass(
-        study_instance_uid=header.StudyInstanceUID,
-        series_instance_uid=series.uid,
-        series_number=series.number,
-        sop_instance_uid=new_uid(),
-        sop_class_uid=EncapsulatedPDFStorage,
-        instance_number=1,
-        modality="DOC",
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=MODEL,
-        software_versions=run.version,
-        device_serial_number=SERIAL_NUMBER,
-        transfer_syntax_uid=ExplicitVRLittleEndian,
-        patient_id=header.PatientID,
-        patient_name=header.PatientName,
-        patient_birth_date=header.PatientBirthDate,
-        patient_sex=header.PatientSex,
-        accession_number=header.AccessionNumber,
-        study_id=header.StudyID,
-        study_date=header.StudyDate,
-        study_time=header.StudyTime,
-        referring_physician_name=header.ReferringPhysicianName,
-        series_description=series.description,
-        specific_character_set=CHARACTER_SET,
-    )
-    one = next(iter(source.images.values()))
-    dataset.copy_patient_and_study_information(reference(source, one))
+    dataset = new_object(EncapsulatedPDFStorage, "DOC", source, series, run)
     _add_document(dataset, pdf, series.description)
-    dataset.SourceInstanceSequence = [_reference(entry) for entry in made_of]
+    dataset.SourceInstanceSequence = [pointer(entry) for entry in made_of]
     return dataset
 
 
@@ -97,10 +62,3 @@ def _add_document(dataset: Dataset, pdf: bytes, title: str) -> None:
 def _concept() -> Dataset:
     title = codes.DCM.ImagingMeasurementReport
     return coded(Concept(title.value, title.scheme_designator, title.meaning))
-
-
-def _reference(instance: Dataset) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID = instance.SOPClassUID
-    item.ReferencedSOPInstanceUID = instance.SOPInstanceUID
-    return item

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from highdicom import AlgorithmIdentificationSequence
+from highdicom import AlgorithmIdentificationSequence, SOPClass
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import MRImageStorage
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 from pydicom.valuerep import format_number_as_ds
 
 from openlumbar.core.run import Run
 from openlumbar.core.snomed import PRIVATE, PRIVATE_NAME, Concept
-from openlumbar.io.dicom_source import Source, SourceImage
+from openlumbar.io.dicom_source import CHARACTER_SET, Source, SourceImage, new_uid
 
 MANUFACTURER = "OpenLumbar"
 MODEL = "OpenLumbar"
@@ -109,6 +109,61 @@ def as_single_frame(source: Source, image: SourceImage, uid: str) -> Dataset:
     dataset.SOPClassUID = MRImageStorage
     dataset.SOPInstanceUID = uid
     return dataset
+
+
+def new_object(
+    sop_class: str, modality: str, source: Source, series: ResultSeries, run: Run
+) -> SOPClass:
+    """Start an object that is not an image: patient, study, series, equipment.
+
+    Parameters
+    ----------
+    sop_class, modality
+        What it is.
+    source
+        Whose patient and study it is put to.
+    series
+        The new series to put it into, as its only object.
+    run
+        What made it.
+    """
+    header = source.header
+    dataset = SOPClass(
+        study_instance_uid=header.StudyInstanceUID,
+        series_instance_uid=series.uid,
+        series_number=series.number,
+        sop_instance_uid=new_uid(),
+        sop_class_uid=sop_class,
+        instance_number=1,
+        modality=modality,
+        manufacturer=MANUFACTURER,
+        manufacturer_model_name=MODEL,
+        software_versions=run.version,
+        device_serial_number=SERIAL_NUMBER,
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+        patient_id=header.PatientID,
+        patient_name=header.PatientName,
+        patient_birth_date=header.PatientBirthDate,
+        patient_sex=header.PatientSex,
+        accession_number=header.AccessionNumber,
+        study_id=header.StudyID,
+        study_date=header.StudyDate,
+        study_time=header.StudyTime,
+        referring_physician_name=header.ReferringPhysicianName,
+        series_description=series.description,
+        specific_character_set=CHARACTER_SET,
+    )
+    one = next(iter(source.images.values()))
+    dataset.copy_patient_and_study_information(reference(source, one))
+    return dataset
+
+
+def pointer(instance: Dataset) -> Dataset:
+    """Make an item that refers to an instance (PS3.3 table 10-11)."""
+    item = Dataset()
+    item.ReferencedSOPClassUID = instance.SOPClassUID
+    item.ReferencedSOPInstanceUID = instance.SOPInstanceUID
+    return item
 
 
 def instances(images: Iterable[SourceImage]) -> tuple[SourceImage, ...]:

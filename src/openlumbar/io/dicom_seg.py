@@ -210,7 +210,9 @@ def _refer_to(dataset: Dataset, stand_ins: dict[str, SourceImage], source: Sourc
     for group in dataset.PerFrameFunctionalGroupsSequence:
         for derivation in group.DerivationImageSequence:
             for item in derivation.SourceImageSequence:
-                _point_to(item, stand_ins[item.ReferencedSOPInstanceUID], with_frame=True)
+                image = stand_ins.get(item.ReferencedSOPInstanceUID)
+                if image is not None:  # segments of one plane share the item
+                    _point_to(item, image, with_frame=True)
     images = {image.uid: image for image in stand_ins.values()}
     dataset.SourceImageSequence = [_point_to(Dataset(), image) for image in images.values()]
     series = Dataset()

@@ -22,6 +22,7 @@ import highdicom.sr as hd
 from highdicom.sr import CodedConcept, RelationshipTypeValues
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.uid import EnhancedSRStorage
 
 from openlumbar.core.anatomy import BY_CODE, SPINAL_CANAL, disc_code, vertebra_code
 from openlumbar.core.flags import FLAGS
@@ -46,15 +47,16 @@ from openlumbar.io.dicom_result import (
     MANUFACTURER,
     MODEL,
     NOTICE,
-    SERIAL_NUMBER,
     ResultSeries,
     coded,
     instances,
+    new_object,
+    pointer,
     private_scheme,
     reference,
 )
 from openlumbar.io.dicom_seg import Segmentation, segment_label, tracking_uid
-from openlumbar.io.dicom_source import CHARACTER_SET, Source, derived_uid, new_uid
+from openlumbar.io.dicom_source import Source, derived_uid
 
 _CONFIDENCE = CodedConcept("confidence", PRIVATE, "Confidence, 0 to 1")
 _FLAG = CodedConcept("flag", PRIVATE, "Flag")
@@ -116,32 +118,78 @@ def make_report(
     if not measurements:
         raise ValueError("a report needs at least one measurement")
     writer = _Writer(measured, source, run)
-    evidence = [reference(source, image) for image in instances(source.images.values())]
-    objects = [*measured.anatomy.values(), *measured.bodies.values()]
+    images = [reference(source, image) for image in instances(source.images.values())]
     content = hd.MeasurementReport(
         observation_context=_observer(run),
         procedure_reported=codes.LN.MRIUnspecifiedBodyRegion,
         imaging_measurements=[writer.group(group) for group in _groups(measurements)],
         title=codes.DCM.ImagingMeasurementReport,
-        referenced_images=evidence,
+    )[0]
+    # Row 6 of TID 1500: the library stands before the measurements.
+    content.ContentSequence.insert(-1, _image_library(images))
+    content.ContentSequence.append(_text(codes.DCM.Comment, NOTICE, "CONTAINS"))
+    objects = [entry.dataset for entry in (*measured.anatomy.values(), *measured.bodies.values())]
+    return _document(content, [*images, *objects], source, series, run)
+
+
+def _document(
+    content: Dataset, evidence: Sequence[Dataset], source: Source, series: ResultSeries, run: Run
+) -> Dataset:
+    """Make a document of a content tree (PS3.3 C.17.1, C.17.2).
+
+    highdicom's class for it copies the tree and searches it three times for references,
+    which we know: that took as long as all else together.
+    """
+    dataset = new_object(EnhancedSRStorage, "SR", source, series, run)
+    dataset.update(content)
+    dataset.CompletionFlag = "COMPLETE"
+    dataset.VerificationFlag = "UNVERIFIED"
+    dataset.PreliminaryFlag = "PRELIMINARY"
+    dataset.PerformedProcedureCodeSequence = []
+    dataset.ReferencedPerformedProcedureStepSequence = []
+    dataset.CurrentRequestedProcedureEvidenceSequence = [_evidence(evidence)]
+    dataset.CodingSchemeIdentificationSequence = private_scheme()
+    return dataset
+
+
+def _evidence(instances: Sequence[Dataset]) -> Dataset:
+    """List instances of one study by their series."""
+    by_series: dict[str, list[Dataset]] = {}
+    for instance in instances:
+        by_series.setdefault(instance.SeriesInstanceUID, []).append(pointer(instance))
+    study = Dataset()
+    study.StudyInstanceUID = instances[0].StudyInstanceUID
+    study.ReferencedSeriesSequence = [Dataset() for _ in by_series]
+    for item, (uid, pointers) in zip(
+        study.ReferencedSeriesSequence, by_series.items(), strict=True
+    ):
+        item.SeriesInstanceUID = uid
+        item.ReferencedSOPSequence = pointers
+    return study
+
+
+def _image_library(images: Sequence[Dataset]) -> hd.ContainerContentItem:
+    """TID 1600 with what it demands and no more: the images and their modality."""
+    contains = RelationshipTypeValues.CONTAINS
+    group = hd.ContainerContentItem(codes.DCM.ImageLibraryGroup, relationship_type=contains)
+    modality = hd.CodeContentItem(
+        name=codes.DCM.Modality,
+        value=codes.cid29.MagneticResonance,
+        relationship_type=RelationshipTypeValues.HAS_ACQ_CONTEXT,
     )
-    content[0].ContentSequence.append(_text(codes.DCM.Comment, NOTICE, "CONTAINS"))
-    return hd.EnhancedSR(
-        evidence=[*evidence, *(entry.dataset for entry in objects)],
-        content=content,
-        series_instance_uid=series.uid,
-        series_number=series.number,
-        sop_instance_uid=new_uid(),
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=MODEL,
-        software_versions=run.version,
-        device_serial_number=SERIAL_NUMBER,
-        is_complete=True,
-        series_description=series.description,
-        coding_schemes=private_scheme(),
-        specific_character_set=CHARACTER_SET,
-    )
+    entries = [
+        hd.ImageContentItem(
+            name=codes.SCT.Source,
+            referenced_sop_class_uid=image.SOPClassUID,
+            referenced_sop_instance_uid=image.SOPInstanceUID,
+            relationship_type=contains,
+        )
+        for image in images
+    ]
+    group.ContentSequence = hd.ContentSequence([modality, *entries])
+    library = hd.ContainerContentItem(codes.DCM.ImageLibrary, relationship_type=contains)
+    library.ContentSequence = hd.ContentSequence([group])
+    return library
 
 
 def _observer(run: Run) -> hd.ObservationContext:
@@ -295,11 +343,8 @@ def _properties(entry: Measurement, unit: CodedConcept) -> hd.MeasurementPropert
     """
     properties = hd.MeasurementProperties()
     if entry.uncertainty is not None:
-        for name in (
-            codes.SCT.RangeOfUpperMeasurementUncertainty,
-            codes.SCT.RangeOfLowerMeasurementUncertainty,
-        ):
-            properties.append(_number(name, entry.uncertainty, unit))
+        name = codes.SCT.RangeOfMeasurementUncertainty
+        properties.append(_number(name, entry.uncertainty, unit))
     properties.append(_number(_CONFIDENCE, entry.confidence, coded(UNITS["1"])))
     properties.extend(_flags(entry))
     return properties
