@@ -337,6 +337,8 @@ def _on_series(given: Given, series: Series) -> tuple[tuple[Volume, ...], list[s
             f"the mask is {theirs}, the image {ours}; give the image that it was made from, or a "
             "mask that has kept its place in the patient"
         )
+    if not all(one.same_grid for one in placed):
+        _check_place(given, series)
     notes = []
     if inside < MOSTLY_INSIDE:
         notes.append(f"{1 - inside:.0%} of the labels of {given.name} lie outside of the image")
@@ -348,10 +350,36 @@ def _on_series(given: Given, series: Series) -> tuple[tuple[Volume, ...], list[s
     return tuple(one.labels for one in placed), notes
 
 
+def _check_place(given: Given, series: Series) -> None:
+    """Refuse a mask of the image's size in another place: its header was lost on the way.
+
+    Raises
+    ------
+    GeometryError
+        Interpolating it would give plausible numbers of nothing.
+    """
+    mask = given.labels
+    for image in (block.volume for block in series.blocks):
+        if sorted(image.shape) != sorted(mask.shape):
+            continue
+        apart = np.linalg.norm(_middle(image) - _middle(mask))
+        as_fine = np.allclose(sorted(image.spacing_mm), sorted(mask.spacing_mm), rtol=0.01)
+        if not as_fine or apart > max(image.spacing_mm):
+            raise GeometryError(
+                f"{given.name}: has the size of the image {series.name} but not its place in the "
+                f"patient ({_grid(mask)}, the image {_grid(image)}); copy the image's header "
+                "(affine) onto the mask"
+            )
+
+
+def _middle(volume: Volume) -> NDArray[np.float64]:
+    return volume.to_patient((np.array(volume.shape) - 1) / 2)
+
+
 def _grid(volume: Volume) -> str:
     size = " × ".join(str(count) for count in volume.shape)
     step = " × ".join(f"{step:.2f}" for step in volume.spacing_mm)
-    x, y, z = volume.to_patient((np.array(volume.shape) - 1) / 2)
+    x, y, z = _middle(volume)
     return f"{size} at {step} mm around ({x:.0f}, {y:.0f}, {z:.0f})"
 
 
