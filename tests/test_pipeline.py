@@ -146,22 +146,26 @@ def test_files_in_folder_out(painted_dicom, predictor, tmp_path):
     assert analysis.failures == ()
     assert sorted(path.name for path in out.iterdir()) == [
         "analysis.json",
+        "dicom",
         "exam.json",
         "images",
         "levels.csv",
+        "measurements.csv",
         "pictures",
+        "report.html",
+        "report.pdf",
         "run.json",
         "segmentations",
     ]
     name = analysis.masks.series[0].series
-    assert [path.name for path in (out / "pictures").iterdir()] == [f"{name}.png"]
+    pictures = {path.name for path in (out / "pictures").iterdir()}
+    assert pictures == {f"{name}.png", f"{name}_rulers.png"}
     run = json.loads((out / "run.json").read_text())
     assert run["options"] == {"weighting": "T2w"}
     assert run["failures"] == []
     stages = [timing["stage"] for timing in run["timings"]]
     assert stages[0] == "read"
-    assert stages[-1] == "write"
-    assert {"segment", "level", "picture"} <= set(stages)
+    assert {"segment", "level", "measure", "picture", "write", "report", "dicom"} <= set(stages)
 
 
 def test_an_input_inside_the_output_is_refused(painted_nifti):

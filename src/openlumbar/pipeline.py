@@ -1,9 +1,11 @@
-"""The whole way: files → exam → tissue → named anatomy → output folder.
+"""The whole way: files → exam → tissue → named anatomy → numbers → output folder.
 
 ::
 
-    read_exam ──► segment_sagittal ──► name_levels ──► Analysis ──► pictures, files
-     (exam/)          (segment/)          (level/)                (report/, io/)
+    read_exam ──► segment_sagittal ──► name_levels ──► measure_sagittal ──► Analysis
+     (exam/)          (segment/)          (level/)         (measure/)          │
+                                                                               ▼
+                                      pictures, report, DICOM, files (report/, io/)
 
 A stage that fails is recorded and the others go on; a part whose input is absent
 (no sagittal series, say) is not a failure.
@@ -24,15 +26,20 @@ from openlumbar.core.errors import OpenLumbarError, OptionError
 from openlumbar.core.exam import Exam, Series
 from openlumbar.core.levels import Levels
 from openlumbar.core.masks import Masks, TissueMask
+from openlumbar.core.measurement import Measurement
 from openlumbar.core.plane import Plane
 from openlumbar.core.progress import Progress, silent
 from openlumbar.core.run import Failure, Run, Timing, Weights, peak_memory_mb
 from openlumbar.exam import ReadOptions, read_exam
 from openlumbar.io.analysis import Analysis, write_arrays, write_facts
-from openlumbar.io.outfolder import replacing
+from openlumbar.io.outfolder import check_apart, replacing
 from openlumbar.level.naming import SeriesLevels, name_levels
+from openlumbar.measure import measure_sagittal
 from openlumbar.models import Predictor, load_model
+from openlumbar.report.dicom import write_dicom_results
+from openlumbar.report.html import write_html
 from openlumbar.report.pictures import draw_series
+from openlumbar.report.rulers import draw_rulers
 from openlumbar.segment import segment_sagittal
 
 logger = logging.getLogger(__name__)
@@ -103,9 +110,9 @@ def _failure(stage: str, series: str, error: Exception) -> Failure:
 def analyze(
     exam: Exam, options: AnalyzeOptions | None = None, progress: Progress = silent
 ) -> Analysis:
-    """Segment and name the anatomy of an exam.
+    """Segment, name and measure the anatomy of an exam.
 
-    Sagittal series are segmented and named; others are kept as images.
+    Sagittal series are segmented, named and measured; others are kept as images.
 
     Parameters
     ----------
@@ -125,6 +132,7 @@ def analyze(
     stages = Stages(progress)
     tissue = _segment(exam.of_plane(Plane.SAGITTAL), options, stages)
     named = _name(tissue, stages)
+    measurements = _measure(tissue, named, stages)
     return Analysis(
         exam=exam,
         masks=Masks(tuple(result.masks for result in named)),
@@ -132,6 +140,7 @@ def analyze(
             rows=tuple(row for result in named for row in result.rows),
             numbering=tuple(result.numbering for result in named),
         ),
+        measurements=measurements,
         run=_run(exam, options, stages),
         failures=tuple(stages.failures),
     )
@@ -167,6 +176,23 @@ def _name(
         with stages.stage("level", series.name):
             named.append(name_levels(series, masks))
     return named
+
+
+def _measure(
+    tissue: list[tuple[Series, tuple[TissueMask, ...]]],
+    named: list[SeriesLevels],
+    stages: Stages,
+) -> tuple[Measurement, ...]:
+    """Numbers of each series that was named."""
+    by_name = {result.masks.series: result for result in named}
+    found: list[Measurement] = []
+    for series, masks in tissue:
+        if series.name in by_name:
+            result = by_name[series.name]
+            certainty = [mask.certainty for mask in masks]
+            with stages.stage("measure", series.name):
+                found += measure_sagittal(series, result.masks, result.rows, certainty)
+    return tuple(found)
 
 
 def _weights(predictor: Predictor) -> Weights:
@@ -220,7 +246,7 @@ def analyze_files(
     OptionError
         ``out`` cannot be used, or holds one of the inputs.
     """
-    _check_apart(inputs, out)
+    check_apart(inputs, out)
     with replacing(out) as folder:
         return analyze_into(folder, inputs, read, options, progress)
 
@@ -236,20 +262,15 @@ def analyze_into(
     stages = Stages(progress)
     with stages.timed("read"):
         exam = read_exam(inputs, read or ReadOptions())
-    return write_results(analyze(exam, options, progress), folder, stages)
+    return write_results(analyze(exam, options, progress), folder, stages, inputs)
 
 
-def _check_apart(inputs: Sequence[Path], out: Path) -> None:
-    """Replacing ``out`` would lose an input that lies inside it."""
-    place = out.resolve()
-    for path in inputs:
-        if Path(path).resolve().is_relative_to(place):
-            raise OptionError(
-                f"the input {path} lies inside the output folder {out}; choose another"
-            )
-
-
-def write_results(analysis: Analysis, folder: Path, stages: Stages | None = None) -> Analysis:
+def write_results(
+    analysis: Analysis,
+    folder: Path,
+    stages: Stages | None = None,
+    inputs: Sequence[Path] = (),
+) -> Analysis:
     """Fill an existing, empty folder with everything that an analysis gives.
 
     Parameters
@@ -258,6 +279,9 @@ def write_results(analysis: Analysis, folder: Path, stages: Stages | None = None
         As :func:`openlumbar.io.outfolder.replacing` gives it.
     stages
         What was timed before the analysis.
+    inputs
+        What the exam was read from, for DICOM results in the study of DICOM images; none
+        are written without.
 
     Returns
     -------
@@ -272,12 +296,11 @@ def write_results(analysis: Analysis, folder: Path, stages: Stages | None = None
     stages = stages or Stages()
     before = tuple(stages.timings)
     stages.timings.clear()
-    for masks in analysis.masks.series:
-        with stages.stage("picture", masks.series):
-            draw_series(analysis, masks.series, folder / "pictures")
+    _draw(analysis, folder, stages)
     try:
         with stages.timed("write"):
             write_arrays(analysis, folder)
+        _report(_with_stages(analysis, before, stages), folder, stages, inputs)
         whole = _with_stages(analysis, before, stages)
         write_facts(whole, folder)
     except OSError as error:
@@ -286,6 +309,26 @@ def write_results(analysis: Analysis, folder: Path, stages: Stages | None = None
             "folder with -o"
         ) from error
     return whole
+
+
+def _draw(analysis: Analysis, folder: Path, stages: Stages) -> None:
+    """Pictures of each series with masks, plain and with its rulers."""
+    for masks in analysis.masks.series:
+        with stages.stage("picture", masks.series):
+            draw_series(analysis, masks.series, folder / "pictures")
+            if any(one.series == masks.series for one in analysis.measurements):
+                draw_rulers(analysis, masks.series, folder / "pictures")
+
+
+def _report(analysis: Analysis, folder: Path, stages: Stages, inputs: Sequence[Path]) -> None:
+    """What a person reads, and the same as DICOM; the page names what failed before it ends."""
+    pdf = folder / "report.pdf"
+    if inputs:
+        with stages.stage("dicom"):
+            write_dicom_results(analysis, inputs, folder, pdf if pdf.exists() else None)
+    with stages.stage("report"):
+        failures = analysis.failures + tuple(stages.failures)
+        write_html(replace(analysis, failures=failures), folder / "report.html")
 
 
 def _with_stages(analysis: Analysis, before: tuple[Timing, ...], stages: Stages) -> Analysis:

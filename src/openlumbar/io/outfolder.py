@@ -38,11 +38,15 @@ ANALYSIS_FOLDER = FolderKind(
     names=frozenset(
         {
             "analysis.json",
+            "dicom",
             "exam.json",
             "images",
             "levels.csv",
+            "measurements.csv",
             "phantom",
             "pictures",
+            "report.html",
+            "report.pdf",
             "run.json",
             "segmentations",
         }
