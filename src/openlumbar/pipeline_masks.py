@@ -198,15 +198,16 @@ def _with_endplates(vertebrae: Volume) -> NDArray[np.uint16]:
 
     Its integer (200 + X) is that of the disc between the two, so it does not say which.
     """
-    codes = vertebrae.array
-    endplates = np.isin(codes, SPINEPS_ENDPLATES)
-    bone = (codes > 0) & (codes < 100)
-    if not endplates.any() or not bone.any():
-        return codes
-    nearest = ndimage.distance_transform_edt(
-        ~bone, sampling=vertebrae.spacing_mm, return_distances=False, return_indices=True
-    )
-    return np.where(endplates, codes[tuple(nearest)], codes).astype(np.uint16)
+    whole = vertebrae.array.copy()
+    box = next(iter(ndimage.find_objects((whole > 0).astype(np.uint8))), None)
+    codes = whole[box] if box else whole
+    endplates, bone = np.isin(codes, SPINEPS_ENDPLATES), (codes > 0) & (codes < 100)
+    if endplates.any() and bone.any():
+        nearest = ndimage.distance_transform_edt(
+            ~bone, sampling=vertebrae.spacing_mm, return_distances=False, return_indices=True
+        )
+        codes[endplates] = codes[tuple(axis[endplates] for axis in nearest)]
+    return whole
 
 
 def _with_subregions(given: Given, path: Path) -> Given:

@@ -86,8 +86,8 @@ def test_the_older_codes_of_musclemap_are_odd_on_the_right():
 
 
 def test_spider_says_which_vertebrae_are_partly_in_view():
-    found = translated([1, 2, 107, 108], "spider", "openlumbar")
-    assert found.labels.tolist() == [45, 44, 31, 30]
+    found = translated([1, 2, 100, 107, 108], "spider", "openlumbar")
+    assert found.labels.tolist() == [45, 44, 2, 31, 30]
     assert found.partly_in_view == {31, 30}
     assert any("five lumbar" in note for note in found.notes)
 
@@ -189,6 +189,12 @@ def test_the_subregions_of_spineps_are_no_vertebra_mask():
 def test_vertebrae_that_spineps_only_counted_are_refused():
     with pytest.raises(InputError, match="labelling model"):
         translated([1, 2, 3, 4, 5, 6, 7, 26, 101, 102], "spineps", "openlumbar")
+
+
+@pytest.mark.parametrize("codes", [[1, 2, 3], range(1, 9)], ids=["tissues", "muscles"])
+def test_a_mask_without_discs_and_canal_is_none_of_spider(codes):
+    with pytest.raises(InputError, match=r"this one only 1, 2, 3"):
+        translated(codes, "spider", "openlumbar")
 
 
 def test_codes_of_nobody_are_an_error():

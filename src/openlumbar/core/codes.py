@@ -396,8 +396,8 @@ def _names_in(present: tuple[int, ...], given: Scheme) -> Names:
             f"most of the mask's codes ({_numbers(present)}) are not in the table of "
             f"{given.title}; say which codes they are"
         )
-    if given.name == "spineps":
-        _check_named(present)
+    if given.name in _CHECKS:
+        _CHECKS[given.name](present)
     return {code: known[code] for code in present if code in known}
 
 
@@ -409,6 +409,21 @@ def _check_named(present: tuple[int, ...]) -> None:
             "SPINEPS counted the vertebrae from the top of the picture and named none (there is a "
             "sacrum and no L1 … L5); run it with its labelling model (-model_labeling)"
         )
+
+
+def _check_levelled(present: tuple[int, ...]) -> None:
+    """1, 2, 3 are often vertebrae, discs and canal as such, and would be L5, L4 and L3."""
+    if max(present) < 100:
+        raise InputError(
+            f"SPIDER's masks have the canal (100) and discs (201 …), this one only "
+            f"{_numbers(present)}; say which codes they are"
+        )
+
+
+_CHECKS: dict[str, Callable[[tuple[int, ...]], None]] = {
+    "spineps": _check_named,
+    "spider": _check_levelled,
+}
 
 
 def _table(names: Names, wanted: Scheme) -> tuple[dict[int, int], list[str]]:

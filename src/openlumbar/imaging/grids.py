@@ -56,11 +56,11 @@ def place_labels(labels: Volume, grid: Volume) -> Placed:
         is, halfway between the voxels of either side. Outside of the old grid there is nothing.
     """
     to_labels = np.asarray(np.linalg.solve(_kji(labels), _kji(grid)), np.float64)
-    inside = _inside(labels, grid)
     turned = _turned(labels, grid, to_labels)
     if turned is not None:
-        return Placed(grid.with_array(turned), True, inside)
-    return Placed(grid.with_array(_resampled(labels, grid, to_labels)), False, inside)
+        return Placed(grid.with_array(turned), True, 1.0)
+    resampled = grid.with_array(_resampled(labels, grid, to_labels))
+    return Placed(resampled, False, _inside(labels, grid))
 
 
 def _kji(volume: Volume) -> Floats:
