@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from contourpy import contour_generator
+from contourpy import LineType, contour_generator
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -78,10 +78,8 @@ def outline_mm(
     box = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     smooth = ndimage.gaussian_filter(np.pad(box, 2).astype(np.float32), 0.7)
     corner = np.array((rows[0], columns[0])) - 2
-    return [
-        (line[:, ::-1] + corner + 0.5) * spacing_mm
-        for line in contour_generator(z=smooth).lines(0.5)
-    ]
+    lines = contour_generator(z=smooth, line_type=LineType.Separate).lines(0.5)
+    return [(np.asarray(line)[:, ::-1] + corner + 0.5) * spacing_mm for line in lines]
 
 
 def draw_region(

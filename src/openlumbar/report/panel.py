@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -39,6 +39,9 @@ _INK, _QUIET, _DOUBT, _LEADER, _CASING = "#1A1A1A", "#6B6B6B", "#B4450C", "#9A9A
 _LORDOSIS_COLOUR = "#E08A00"
 #: Nothing is smaller than a head.
 _TEXT_PT, _HEAD_PT = 7.5, 6.5
+_TEXT = Type(FAMILIES[0], _TEXT_PT, _INK)
+_HEAD = Type(FAMILIES[0], _HEAD_PT, _QUIET)
+_IN_BODY = Type(FAMILIES[0], _TEXT_PT, "#FFFFFF", bold=True, anchor="middle")
 
 
 @dataclass(frozen=True)
@@ -196,15 +199,10 @@ class _Sheet:
         """Whether it was measured on another slice than the one shown."""
         return slice_ not in (None, self.shown)
 
-    def write(
-        self, place: tuple[float, float], words: str, anchor: str = "left", **how: Any
-    ) -> None:
-        """Write in the size of the tables, or smaller and quieter as ``how`` says."""
-        style = {"size_pt": _TEXT_PT, "colour": _INK} | how
-        self.drawing.text(place, words, Type(FAMILIES[0], anchor=anchor, **style))
 
-
-def draw_panel(slab: Slab, question: Question, entries: Sequence[Entry], height_mm: float) -> Panel:
+def draw_panel(
+    slab: Slab, question: Question, entries: Sequence[Entry], room_mm: tuple[float, float]
+) -> Panel:
     """Draw one panel.
 
     Parameters
@@ -213,13 +211,13 @@ def draw_panel(slab: Slab, question: Question, entries: Sequence[Entry], height_
         Cut to what is to be seen.
     entries
         From head to foot.
-    height_mm
-        On paper.
+    room_mm
+        Width and height of the paper that there is; the panel fills one of the two.
     """
     places = [_slice_of(slab, question, entry) for entry in entries]
     shown = _shown(slab, places)
     placed = [_placed(slab, e, s, shown) for e, s in zip(entries, places, strict=True)]
-    sheet = _sheet(slab, question, shown, height_mm)
+    sheet = _sheet(slab, question, shown, room_mm)
     _draw_anatomy(sheet, question, placed)
     _draw_lines(sheet, question, placed)
     _draw_margins(sheet, question, placed)
@@ -229,19 +227,19 @@ def draw_panel(slab: Slab, question: Question, entries: Sequence[Entry], height_
         image=_jpeg(sheet),
         drawing=sheet.drawing.bytes(),
         width_mm=sheet.drawing.width_mm,
-        height_mm=height_mm,
+        height_mm=sheet.drawing.height_mm,
         image_mm=sheet.image_mm,
         note=_note(slab, placed, shown),
     )
 
 
-def _sheet(slab: Slab, question: Question, shown: int, height_mm: float) -> _Sheet:
+def _sheet(slab: Slab, question: Question, shown: int, room_mm: tuple[float, float]) -> _Sheet:
     view = slab.view(shown)
     _, width, height, _ = extent_mm(view)
-    scale = (height_mm - _HEAD_MM) / height
-    left = _left_mm(question)
+    left, right = _left_mm(question), question.right.width_mm
+    scale = min((room_mm[0] - left - right) / width, (room_mm[1] - _HEAD_MM) / height)
     place = (left, _HEAD_MM, width * scale, height * scale)
-    drawing = Drawing(left + width * scale + question.right.width_mm, height_mm)
+    drawing = Drawing(left + width * scale + right, _HEAD_MM + height * scale)
     return _Sheet(drawing, view, shown, place, scale)
 
 
@@ -327,7 +325,7 @@ def _draw_anatomy(sheet: _Sheet, question: Question, placed: Sequence[_Placed]) 
         if question.left is None and kind == "vertebra":
             middle = (np.argwhere(item.region).mean(axis=0) + 0.5) * sheet.view.spacing_mm
             y, x = sheet.on_paper(middle)
-            sheet.write((y, x), item.entry.section.name, "middle", colour="#FFFFFF", bold=True)
+            sheet.drawing.text((y, x), item.entry.section.name, _IN_BODY)
 
 
 def _outline(sheet: _Sheet, region: NDArray[np.bool_], pen: Pen) -> None:
@@ -400,7 +398,7 @@ def _draw_margin(
         _draw_leader(sheet, end, y, side)
         _draw_numbers(sheet, where, item, y)
     for head, x in zip(margin.heads, _columns_x(sheet, where)[1], strict=True):
-        sheet.write((_HEAD_MM * 0.45, x), head, "right", size_pt=_HEAD_PT, colour=_QUIET)
+        sheet.drawing.text((_HEAD_MM * 0.45, x), head, replace(_HEAD, anchor="right"))
 
 
 def spread(wanted: Floats, gap: float, room: tuple[float, float]) -> Floats:
@@ -476,13 +474,14 @@ def _columns_x(sheet: _Sheet, where: tuple[Margin, int]) -> tuple[float, list[fl
 def _draw_numbers(sheet: _Sheet, where: tuple[Margin, int], item: _Placed, y: float) -> None:
     start, ends = _columns_x(sheet, where)
     section = item.entry.section
-    sheet.write((y, start), section.name, bold=section.kind == "vertebra")
+    sheet.drawing.text((y, start), section.name, replace(_TEXT, bold=section.kind == "vertebra"))
     for metric, x in zip(where[0].metrics, ends, strict=True):
         cell = item.entry.cells.get(metric)
         if cell is not None:
-            sheet.write((y, x), cell.value, "right", colour=_DOUBT if cell.doubtful else _INK)
+            kind = replace(_TEXT, colour=_DOUBT) if cell.doubtful else _TEXT
+            sheet.drawing.text((y, x), cell.value, replace(kind, anchor="right"))
             if cell.doubtful:
-                sheet.write((y, x + 0.1), "*", colour=_DOUBT)
+                sheet.drawing.text((y, x + 0.1), "*", kind)
 
 
 def _draw_lordosis(sheet: _Sheet, item: _Placed) -> None:
@@ -495,12 +494,12 @@ def _draw_lordosis(sheet: _Sheet, item: _Placed) -> None:
         knees = [np.array((front, (front[0], sheet.border(-1) - 2.0))) for front in fronts]
         bracket = np.concatenate((knees[0], *(knee[::-1] for knee in knees[1:])))
         sheet.drawing.path([bracket], Pen(_LORDOSIS_COLOUR, 0.5))
-    ink = _DOUBT if cell.doubtful else _INK
     words = cell.value if cell.withheld else with_unit(cell.text, "°")
-    head = f"Lordosis {item.entry.section.name}"
-    sheet.write((y - _LINE_MM, 0.0), head, size_pt=_HEAD_PT, colour=_QUIET)
-    sheet.write((y, 0.0), words + (" *" if cell.doubtful else ""), colour=ink, bold=True)
-    sheet.write((y + _LINE_MM, 0.0), "supine", size_pt=_HEAD_PT, colour=_QUIET)
+    ink = _DOUBT if cell.doubtful else _INK
+    number = replace(_TEXT, colour=ink, bold=True)
+    sheet.drawing.text((y - _LINE_MM, 0.0), f"Lordosis {item.entry.section.name}", _HEAD)
+    sheet.drawing.text((y, 0.0), words + (" *" if cell.doubtful else ""), number)
+    sheet.drawing.text((y + _LINE_MM, 0.0), "supine", _HEAD)
 
 
 def _drawn_out(sheet: _Sheet, line: Line) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from openlumbar.report.view import Slab, window_around
 
 #: Kept around bodies and discs, above, below, in front and behind; mm of the patient.
 _MARGINS_MM = (8.0, 8.0, 10.0, 26.0)
+
+#: Of a panel in a picture of its own: as high as is legible on a screen.
+_ROOMS_MM = dict.fromkeys(("heights", "angles", "canal"), (150.0, 120.0))
 
 _WHITE, _YELLOW, _ROSE, _AMBER = "#FFFFFF", "#FFE45C", "#FF8FA3", "#FFB000"
 
@@ -60,7 +63,7 @@ QUESTIONS: tuple[Question, ...] = (
 
 
 def ruler_panels(
-    analysis: Analysis, report: Report, column: Column, height_mm: float = 120.0
+    analysis: Analysis, report: Report, column: Column, rooms_mm: Mapping[str, tuple[float, float]]
 ) -> tuple[Panel, ...]:
     """Draw what was measured in one block, a panel a question that it answers.
 
@@ -70,8 +73,8 @@ def ruler_panels(
         Of the same analysis.
     column
         Of the report: which block.
-    height_mm
-        Of a panel on paper.
+    rooms_mm
+        By the key of each question that is to be answered: width and height on paper.
 
     Returns
     -------
@@ -89,9 +92,10 @@ def ruler_panels(
         return ()
     entries = _entries(report, report.columns.index(column))
     return tuple(
-        draw_panel(slab, question, entries, height_mm)
+        draw_panel(slab, question, entries, rooms_mm[question.key])
         for question in QUESTIONS
-        if any(True for entry in entries for _ in entry.lines(question.drawn))
+        if question.key in rooms_mm
+        and any(True for entry in entries for _ in entry.lines(question.drawn))
     )
 
 
@@ -117,7 +121,7 @@ def draw_rulers(analysis: Analysis, series: str, folder: Path) -> tuple[Path, ..
     report = report_of(analysis)
     paths = []
     for column in (column for column in report.columns if column.series == series):
-        panels = ruler_panels(analysis, report, column)
+        panels = ruler_panels(analysis, report, column, _ROOMS_MM)
         if panels:
             block = f"_block-{column.block + 1}" if blocks[series] > 1 else ""
             path = folder / f"{series}{block}_rulers.png"
@@ -146,6 +150,7 @@ def panel_records(
         files[f"{name}{panel.key}.svg"] = panel.drawing
         records.append(
             {
+                "key": panel.key,
                 "title": panel.title,
                 "image": image,
                 "drawing": f"{name}{panel.key}.svg",
@@ -180,7 +185,7 @@ def _slab(analysis: Analysis, column: Column) -> Slab | None:
     codes = slab.frame.canonical(labels.array)
     discs = [code for code, structure in BY_CODE.items() if structure.kind == "disc"]
     solid = slab.frame.canonical(bodies.array) > 0
-    seen = (solid | np.isin(codes, discs)).any(axis=0)
+    seen = np.any(solid | np.isin(codes, discs), axis=0)
     if not seen.any():
         return None
     return replace(slab, window=window_around(seen, slab.frame.spacing_mm[1:], _MARGINS_MM))

@@ -16,7 +16,7 @@ from openlumbar.report.fonts import font_folders
 #: Of PNG, to the inch.
 _PPI = 200.0
 #: What archives take (ISO 19005-2): fonts inside, nothing to run, nothing to load.
-_STANDARD = "a-2b"
+_STANDARD: Literal["a-2b"] = "a-2b"
 _TEMPLATES = resources.files("openlumbar.report") / "templates"
 #: Imported by every template.
 _SHARED = "shared.typ"
@@ -59,7 +59,6 @@ def typeset(
 
     inputs = {name: (_TEMPLATES / name).read_bytes() for name in (template, _SHARED)}
     inputs["record.json"] = json.dumps(record, ensure_ascii=False).encode()
-    kind = {"pdf_standards": [_STANDARD]} if format_ == "pdf" else {"ppi": _PPI}
     try:
         with tempfile.TemporaryDirectory() as folder:
             for name, content in (inputs | dict(files)).items():
@@ -70,7 +69,8 @@ def typeset(
                 font_paths=list(font_folders()),
                 ignore_system_fonts=True,
                 timestamp=made or datetime.now(UTC).replace(microsecond=0),
-                **kind,
+                ppi=_PPI,
+                pdf_standards=_STANDARD if format_ == "pdf" else None,
             )
     except typst.TypstError as error:
         raise StageError(f"the template {template} could not be set: {error.message}") from error
