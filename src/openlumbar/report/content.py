@@ -579,9 +579,11 @@ def _by_column(cells: Sequence[Cell], columns: Sequence[Column]) -> list[tuple[C
 
 
 def _row(metric: Metric, side: str, cells: tuple[Cell | None, ...]) -> Row:
+    # A level's own section tells its body and disc from everything but the canal.
+    title = f"Canal, {metric.title.lower()}" if metric.structure == "canal" else metric.title
     return Row(
         metric=metric.name,
-        title=f"{metric.title}, {side}" if side else metric.title,
+        title=f"{title}, {side}" if side else title,
         unit=_UNITS[metric.unit][0],
         group=_GROUP_OF.get(metric.name, "position"),
         cells=cells,
@@ -616,13 +618,13 @@ def _findings(
     primary: int,
 ) -> tuple[Finding, ...]:
     """Few, of the column shown first; the tables have the rest."""
-    # Thoracic discs are lower, and their canal narrower, than any lumbar one.
+    # The least of all levels is named among those that the exam is made for.
     lumbar = [section for section in levels if section.name.startswith("L")]
     found = (
         *(_lordosis(section, row, primary) for section in spine for row in section.rows),
-        _extreme("Lowest lumbar disc", lumbar, primary, "height_mm"),
+        _extreme("Lowest disc", lumbar, primary, "height_mm"),
         _slip(lumbar, primary),
-        _extreme("Narrowest lumbar canal", lumbar, primary, "ap_diameter_mm"),
+        _extreme("Narrowest canal", lumbar, primary, "ap_diameter_mm"),
         _extreme("Most wedged body", levels, primary, "wedge_ratio"),
         _named(analysis.levels, levels),
         _withheld(analysis.measurements),
@@ -686,11 +688,11 @@ def _named(levels: Levels, sections: Sequence[LevelSection]) -> Finding | None:
     """How many vertebrae have a name, from where to where, and the numbering's confidence."""
     names = [s.name for s in sections if s.kind == "vertebra" and s.confidence is not None]
     if not names:
-        return Finding("Anatomy", "none named", "No vertebra was found in this exam.", True)
+        return Finding("Vertebrae", "none named", "No vertebra was found in this exam.", True)
     lowest = min((entry.confidence for entry in levels.numbering), default=0.0)
     doubtful = lowest < DOUBTFUL_BELOW or any(entry.flags for entry in levels.numbering)
-    detail = f"{names[0]} to {names[-1]} · numbering {percent(lowest)} certain"
-    return Finding("Anatomy", f"{len(names)} vertebrae named", detail, doubtful)
+    detail = f"{names[0]} to {names[-1]} · names {percent(lowest)} certain"
+    return Finding("Vertebrae", f"{len(names)} named", detail, doubtful)
 
 
 def _withheld(measurements: Sequence[Measurement]) -> Finding | None:
@@ -700,7 +702,7 @@ def _withheld(measurements: Sequence[Measurement]) -> Finding | None:
     flagged = [m for m in measurements if m.flags and m.value is not None]
     given = len(measurements) - len(withheld)
     detail = f"{len(withheld)} withheld · {len(flagged)} given with a flag"
-    return Finding("Numbers", f"{given} of {len(measurements)} given", detail, bool(withheld))
+    return Finding("Numbers", f"{given} of {len(measurements)}", detail, bool(withheld))
 
 
 def percent(fraction: float) -> str:

@@ -60,8 +60,8 @@ class Head:
 class Glance:
     """The few numbers of each vertebra or disc that are read first.
 
-    ``lines`` holds, for each level that was measured, from head to foot, a row of the report for each of
-    ``heads``, None where it was not measured.
+    ``lines`` holds the levels that were measured, from head to foot, and of each a row of
+    the report for each of ``heads``, None where that number was not measured.
     """
 
     title: str

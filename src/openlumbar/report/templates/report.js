@@ -97,6 +97,7 @@
     for (const viewer of viewers) {
       one(".read", viewer.figure).textContent = viewer.stage.getAttribute("aria-label").split(":")[0];
     }
+    for (const viewer of viewers) viewer.figure.classList.toggle("focused", byCell.has(key));
     if (!key) return;
     for (const element of all(`[data-cell="${CSS.escape(key)}"]`)) {
       element.classList.add("hot");
