@@ -290,6 +290,8 @@ def test_a_nifti_mask_goes_with_a_dicom_folder(painted_dicom, desk, ours, tmp_pa
     code, _, _ = run(capfd, painted_dicom, mask, "--codes", "openlumbar", "-o", out)
     assert code == 0
     found = Analysis.load(out)
+    assert found.failures == ()
+    assert list((out / "dicom").rglob("*.dcm"))
     assert [one.plane for one in found.exam.series] == ["sagittal"]
     assert len(list((out / "images").iterdir())) == 1
     values = {key: value for key, (value, *_) in numbers(found).items()}

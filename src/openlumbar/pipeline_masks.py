@@ -149,7 +149,7 @@ def measure_files(
         with stages.timed("read"):
             given = read_given(mask, options)
             exam = read_exam(inputs, read or ReadOptions())
-        return write_results(measure_given(exam, given, options, progress), folder, stages)
+        return write_results(measure_given(exam, given, options, progress), folder, stages, inputs)
 
 
 def read_given(mask: Path, options: MaskOptions) -> Given:
