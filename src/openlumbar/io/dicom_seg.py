@@ -103,8 +103,8 @@ def make_segmentation(
 
     Notes
     -----
-    Frames lie where the source frames lie, in their rows and columns; frames without a
-    pixel of a segment are left out (PS3.3 C.8.20.3.1 lets them be).
+    Frames lie where the source frames lie, in their rows and columns; a segment has
+    frames only where it has pixels.
     """
     found = [code for code in _in_order(labels.codes) if code]
     if not found:
@@ -189,7 +189,7 @@ def _description(
         display_color=CIELabColor.from_rgb(*bytes.fromhex(colour)),
     )
     side = side_concept(structure)
-    if side is not None:  # PS3.3 C.8.20.4: a modifier stands inside the type
+    if side is not None:  # PS3.3 table C.8.20-4: a modifier stands inside the type
         kind = description.SegmentedPropertyTypeCodeSequence[0]
         kind.SegmentedPropertyTypeModifierCodeSequence = [coded(side)]
     return description

@@ -125,7 +125,7 @@ def make_report(
         imaging_measurements=[writer.group(group) for group in _groups(measurements)],
         title=codes.DCM.ImagingMeasurementReport,
     )[0]
-    # Row 6 of TID 1500: the library stands before the measurements.
+    # In TID 1500 the library stands before the measurements.
     content.ContentSequence.insert(-1, _image_library(images))
     content.ContentSequence.append(_text(codes.DCM.Comment, NOTICE, "CONTAINS"))
     objects = [entry.dataset for entry in (*measured.anatomy.values(), *measured.bodies.values())]

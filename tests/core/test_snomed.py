@@ -1,0 +1,106 @@
+"""The table of concepts against PS3.16 as pydicom has it."""
+
+from __future__ import annotations
+
+import pytest
+from pydicom.sr._concepts_dict import concepts
+from pydicom.sr.codedict import codes
+
+from openlumbar.core import snomed
+from openlumbar.core.anatomy import STRUCTURES, VERTEBRAE, disc_code, vertebra_code
+from openlumbar.core.metrics import METRICS
+
+PS3_16 = {
+    (scheme, value): [name.lower() for name, _ in by_value.values()]
+    for scheme, keywords in concepts.items()
+    for by_value in keywords.values()
+    for value in by_value
+}
+NAMES_OF_PS3_16 = {
+    (scheme, value): {
+        name
+        for keyword in concepts[scheme].values()
+        for found, (name, _) in keyword.items()
+        if found == value
+    }
+    for scheme, value in PS3_16
+    if scheme == "SCT"
+}
+#: Codes that stand in none of PS3.16's context groups; the module says where they do.
+ELSEWHERE = {"S1", "S2"}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in VERTEBRAE if name not in (*ELSEWHERE, "T13", "L6")]
+)
+def test_a_vertebra_has_its_code_of_ps3_16(name):
+    concept = snomed.structure_concept(vertebra_code(name))
+    assert concept.scheme == "SCT"
+    assert concept.meaning in NAMES_OF_PS3_16["SCT", concept.value]
+
+
+@pytest.mark.parametrize(
+    "upper", [name for name in VERTEBRAE if name not in ("T13", "L6", "S1", "S2")]
+)
+def test_a_disc_and_its_level_have_their_codes_of_ps3_16(upper):
+    order = [name for name in VERTEBRAE if name not in ("T13", "L6")]
+    name = f"{upper}-{order[order.index(upper) + 1]}"
+    for concept in (snomed.structure_concept(disc_code(name)), snomed.site_concept(name)):
+        assert concept.meaning in NAMES_OF_PS3_16["SCT", concept.value]
+    assert "Level" in snomed.site_concept(name).meaning
+
+
+def test_the_other_codes_are_those_of_ps3_16():
+    for ours, theirs in {
+        snomed.structure_concept(1): codes.SCT.SpinalCord,
+        snomed.structure_concept(2): codes.SCT.VertebralCanal,
+        snomed.structure_concept(50): codes.SCT.Sacrum,
+        snomed.structure_concept(40): codes.SCT.Vertebra,
+        snomed.structure_concept(5111): codes.SCT.ErectorSpinaeMuscle,
+        snomed.metric_concept("spine", "lordosis_deg"): codes.SCT.CobbAngle,
+        snomed.LUMBAR_SPINE: codes.SCT.LumbarSpine,
+        snomed.ANATOMICAL_STRUCTURE: codes.cid7150.AnatomicalStructure,
+        snomed.LEFT: codes.cid244.Left,
+        snomed.RIGHT: codes.cid244.Right,
+        snomed.SUPINE: codes.cid20.Supine,
+        snomed.PRONE: codes.cid20.Prone,
+        snomed.UNITS["mm"]: codes.UCUM.Millimeter,
+        snomed.UNITS["deg"]: codes.UCUM.Degree,
+        snomed.UNITS["%"]: codes.UCUM.Percent,
+        snomed.UNITS["1"]: codes.UCUM.NoUnits,
+    }.items():
+        assert (ours.value, ours.scheme) == (theirs.value, theirs.scheme_designator)
+
+
+def every_concept():
+    for structure in STRUCTURES:
+        yield snomed.structure_concept(structure.code)
+        if structure.kind == "vertebra":
+            yield snomed.body_concept(structure.code)
+        yield snomed.site_concept(structure.name)
+    for metric in METRICS:
+        yield snomed.metric_concept(*metric)
+    yield from snomed.UNITS.values()
+
+
+def test_every_structure_metric_and_unit_has_a_concept_that_fits_its_elements():
+    for concept in every_concept():
+        assert 0 < len(concept.value) <= 16, concept
+        assert 0 < len(concept.meaning) <= 64, concept
+        assert concept.scheme in ("SCT", "UCUM", snomed.PRIVATE), concept
+    assert {metric.unit for metric in METRICS.values()} <= set(snomed.UNITS)
+
+
+def test_no_two_of_a_kind_share_a_code():
+    sided = {structure.name: structure.code for structure in STRUCTURES}
+    structures = [snomed.structure_concept(code) for code in sided.values()]
+    assert len(set(structures)) == len(structures)
+    bodies = [snomed.body_concept(vertebra_code(name)) for name in VERTEBRAE]
+    assert len({body.value for body in bodies}) == len(bodies)
+    metrics = [snomed.metric_concept(*metric) for metric in METRICS]
+    assert len({metric.value for metric in metrics}) == len(metrics)
+
+
+@pytest.mark.parametrize("level", ["L1-S1", "unknown", ""])
+def test_a_level_that_is_no_structure_is_the_lumbar_spine(level):
+    assert snomed.site_concept(level) == snomed.LUMBAR_SPINE
