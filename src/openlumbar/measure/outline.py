@@ -3,8 +3,9 @@
 A mask's edge lies on the *edges* of its pixels: a block of 30 pixels is 30 pixels high, not
 the 29 between the centres of the first and the last. Stair-steps are taken out by a smoothing
 kernel cut at one half, which leaves straight edges where they are. A Gaussian alone would draw
-round edges inward, by σ²/2r at a radius r, and so make every body lower at its rims; the kernel
-is therefore 2 G − G∗G, whose second moment is zero.
+round edges inward, by about σ²/2r at a radius r, and so make every body lower at its rims;
+the kernel is 2 G − G∗G, whose negative lobes halve that, and whose reach is still short enough
+for thin discs.
 """
 
 from __future__ import annotations
