@@ -27,8 +27,8 @@ DIRECTION_MM = 8.0
 MIDDLE_MM = 10.0
 #: A level may lie this far beyond the end of the canal's mask, mm.
 BEYOND_MM = 1.0
-#: A canal that leaves the slices on one side must be seen over at least this width for its
-#: middle to lie within: a little over half of a narrow sac. Generic, ours.
+#: A canal that leaves the slices must be seen over at least this width for its middle to
+#: lie within: a little over half of a narrow sac. Generic, ours.
 HALF_WIDTH_MM = 9.0
 #: Shorter canals than this have no course.
 LEAST_MM = 8.0
@@ -51,9 +51,10 @@ class Course:
     points_mm
         ``[n, 2]`` of (y, x): middle from front to back.
     cut
-        Of each row: whether the canal leaves the slices sideways.
+        Of each row: whether the canal leaves the slices sideways and little of it is seen,
+        as on a single slice: nobody can tell where its middle is.
     seen
-        Of each row: whether its middle lies within them all the same.
+        Of each row: whether its middle may lie within the slices all the same.
     """
 
     mask: NDArray[np.bool_]
@@ -124,30 +125,30 @@ def course_of(view: BlockView) -> Course | None:
 def _middles(
     mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
 ) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Middle from side to side of each row; whether it is cut sideways; whether it is told.
+    """Middle from side to side of each row, and ``cut`` and ``seen`` of :class:`Course`.
 
     A canal that leaves the slices has its middle where it is deepest.
     """
     wide = np.asarray(mask.any(2), bool)
-    count = len(mask)
-    first = wide.argmax(0)
-    last = count - 1 - wide[::-1].argmax(0)
     cut = wide[0] | wide[-1]
-    deepest = _deepest(mask)
-    middle = np.where(cut, deepest, (first + last) / 2)
+    middle = np.where(cut, _weighted(mask, 4), _weighted(mask, 2))
     middle = ndimage.median_filter(middle, 5, mode="nearest")
     middle = ndimage.gaussian_filter1d(middle, MIDDLE_MM / spacing_mm[1], mode="nearest")
-    one_side = wide[0] ^ wide[-1]
-    narrow = (last - first + 1) * spacing_mm[0] < HALF_WIDTH_MM
-    return middle, cut, ~(one_side & narrow)
+    cut &= wide.sum(0) * spacing_mm[0] < HALF_WIDTH_MM
+    return middle, cut, ~(cut & (wide[0] ^ wide[-1]))
 
 
-def _deepest(mask: NDArray[np.bool_]) -> Floats:
-    """Centre of the slices weighted by how deep the canal is on them, of each row."""
-    depth = mask.sum(2).astype(float)
-    weight = depth**4  # the deepest few; a plain maximum would jump between equals
+def _weighted(mask: NDArray[np.bool_], power: int) -> Floats:
+    """Centre of the slices weighted by a power of the canal's depth on them, of each row.
+
+    A slice that the canal's side merely grazes should not pull its middle half a slice over.
+    """
+    weight = mask.sum(2).astype(float) ** power
     slices = np.arange(len(mask))[:, None]
-    return np.asarray((weight * slices).sum(0) / np.maximum(weight.sum(0), 1e-9), np.float64)
+    total = weight.sum(0)
+    known = np.flatnonzero(total)
+    centres = (weight * slices).sum(0)[known] / total[known]
+    return np.interp(np.arange(mask.shape[1]), known, centres)
 
 
 def _centres(mask: NDArray[np.bool_], rows: NDArray[np.intp], slices: NDArray[np.intp]) -> Floats:

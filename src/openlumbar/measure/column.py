@@ -102,9 +102,8 @@ def course_axes(view: BlockView) -> dict[int, NDArray[np.float64]]:
 def _chain(view: BlockView) -> list[Part]:
     place = dict(_ORDER)
     for segment in segments_of(view):
-        if segment.above is not None:
-            place[segment.disc] = place[segment.above] + 1
-        elif segment.below is not None:
-            place[segment.disc] = place[segment.below] - 1
+        # By its name: the vertebra above may be missing.
+        above = anatomy.vertebra_code(segment.level.split("-")[0])
+        place[segment.disc] = place[above] + 1
     codes = [code for code in view.parts if code in place and code != S2]
     return [view.parts[code] for code in sorted(codes, key=place.__getitem__)]

@@ -36,15 +36,47 @@ STANDS = frozenset((*KEPT, "low-certainty", "numbering-uncertain"))
 #: Part of a pixel that the outline of a mask is off by, at random.
 PIXEL_PART = 0.2
 #: Of an edge that the network draws as sharply as it can, mm.
-SHARP_MM = 0.25
+SHARP_MM = 0.1
 #: Millimetres more for each millimetre that the network's probability takes to change.
-VAGUE_PART = 0.35
+VAGUE_PART = 0.6
+#: Shift, outward or inward, that a whole outline has in common, mm: where one annotator, or
+#: a network that learnt from one, draws the border of bone and disc. No average removes it.
+COMMON_MM = 0.5
 #: Width of the change where a mask came without certainty, mm: as usual for our network.
 NEUTRAL_WIDTH_MM = 0.9
 #: The change of probability is looked for this far to either side of an edge, mm.
 REACH_MM = 3.0
 #: Part of the distance between the slice and the structure's middle that moves an edge.
 ASIDE_PART = 0.03
+
+#: How much more a metric moves with the shift in common than with its own edges
+#: (``Reading.sensitivity``). A length moves by it at both ends: 2 to √2. The mean thickness
+#: of a disc averages its own edges, but not the shift: 2 to √(2/5). Angles, slips and ratios
+#: of like lengths do not move. Of centroids: as found on the tune cases.
+_LENGTH, _MEAN = 2 / 2**0.5, 2 / 0.4**0.5
+SHARED: dict[str, float] = {
+    "anterior_height_mm": _LENGTH,
+    "middle_height_mm": _LENGTH,
+    "posterior_height_mm": _LENGTH,
+    "height_mm": _MEAN,
+    "bounding_height_mm": _LENGTH,
+    "disc_height_index": _MEAN,
+    "anterior_distance_mm": _LENGTH,
+    "posterior_distance_mm": _LENGTH,
+    "ap_diameter_mm": _LENGTH,
+    "centroid_x_mm": 4.0,
+    "centroid_y_mm": 6.0,
+    "centroid_z_mm": 2.5,
+}
+#: Metrics whose ends move more than edges do, since where a corner lies is unsure too.
+CORNERS: dict[str, float] = {
+    "disc_angle_deg": 1.3,
+    "listhesis_mm": 1.5,
+    "listhesis_percent": 1.5,
+}
+
+#: A shorter ruler lies within reach of an edge all along, mm.
+LEAST_RULER_MM = 6.0
 
 # -- what is doubted, and what is withheld ---------------------------------------------
 
@@ -54,8 +86,14 @@ NEUTRAL_CERTAINTY = 0.9
 LOW_CERTAINTY, NO_CERTAINTY = 0.7, 0.5
 #: Angle between slices and structure from which a number is flagged, and withheld, degrees.
 OBLIQUE_DEG, TOO_OBLIQUE_DEG = 15.0, 22.0
-#: A slice further from the structure's middle is flagged: this part of the structure's width.
-ASIDE = 0.2
+#: A structure with less than this on its best slice is none, mm².
+LEAST_AREA_MM2 = 40.0
+#: A body this much shorter, front to back, than its neighbours is torn.
+LEAST_DEPTH = 0.7
+#: The block's first or last slice cuts a structure when it holds this part of its largest area.
+CUT_PART = 0.25
+#: Fewer slices than these cannot tell where the middle is: this part of the confidence is left.
+FEW_SLICES, FEW_PART = 3, 0.8
 #: Pixels larger than this are flagged, and withheld, mm.
 COARSE_MM, TOO_COARSE_MM = 1.6, 3.0
 #: Smallest and largest value that is believed, far outside of anything living: a value
@@ -95,11 +133,17 @@ class Block:
         symmetry; 0 where the block is too narrow to tell.
     flags
         Of every number of the block.
+    of_part
+        Flags of every number that rests on a part, by code.
+    of_outline
+        Why a structure of a level has no height: it has no centroid then either.
     """
 
     view: BlockView
     turn_deg: float
     flags: tuple[str, ...]
+    of_part: dict[int, tuple[str, ...]]
+    of_outline: dict[tuple[str, str], tuple[str, ...]]
 
 
 def judged(view: BlockView, readings: Iterable[Reading]) -> list[Measurement]:
@@ -116,10 +160,19 @@ def judged(view: BlockView, readings: Iterable[Reading]) -> list[Measurement]:
     -------
     list of Measurement
         In the order given. A number that a flag withholds comes without value,
-        uncertainty and lines, with confidence 0.
+        uncertainty and lines, with confidence 0. A grade has no uncertainty.
     """
-    block = Block(view, turn_of(view), contradictions(view))
+    readings = list(readings)
+    block = Block(view, turn_of(view), contradictions(view), _of_parts(view), _torn(readings))
     return [_judged(block, reading) for reading in readings]
+
+
+def _torn(readings: list[Reading]) -> dict[tuple[str, str], tuple[str, ...]]:
+    return {
+        (reading.structure, reading.level): reading.flags
+        for reading in readings
+        if reading.value is None and reading.metric in ("middle_height_mm", "height_mm")
+    }
 
 
 def _judged(block: Block, reading: Reading) -> Measurement:
@@ -129,7 +182,6 @@ def _judged(block: Block, reading: Reading) -> Measurement:
     flags = tuple(dict.fromkeys((*reading.flags, *_doubts(block, reading, edges, oblique))))
     held = reading.value is None or not STANDS.issuperset(flags)
     held = held or _out_of_bounds(view, edges, oblique)
-    spread = edge_sd_mm(view, edges, _aside_mm(view, reading), oblique)
     return Measurement(
         series=view.series,
         block=view.block,
@@ -137,12 +189,24 @@ def _judged(block: Block, reading: Reading) -> Measurement:
         level=reading.level,
         metric=reading.metric,
         value=None if held else reading.value,
-        uncertainty=None if held or not reading.sensitivity else reading.sensitivity * spread,
+        uncertainty=None if held else _uncertainty(view, reading, edges, oblique),
         confidence=0.0 if held else _confidence(view, reading, edges, oblique),
         slice=None if reading.slice is None else view.original_slice(reading.slice),
         flags=flags,
         lines=() if held else tuple(stroke.in_patient(view) for stroke in reading.strokes),
     )
+
+
+def _uncertainty(
+    view: BlockView, reading: Reading, edges: Edges, oblique_deg: float
+) -> float | None:
+    """One standard deviation in the value's unit."""
+    if not reading.sensitivity:
+        return None
+    own = edge_sd_mm(view, edges, _aside_mm(view, reading), oblique_deg)
+    own *= CORNERS.get(reading.metric, 1.0)
+    shared = SHARED.get(reading.metric, 0.0) * COMMON_MM
+    return float(reading.sensitivity * np.hypot(own, shared))
 
 
 # -- edges -----------------------------------------------------------------------------
@@ -173,11 +237,9 @@ def _edges(view: BlockView, reading: Reading) -> Edges:
     border = any(_at_border(view, stroke) for stroke in rulers)
     if view.certainty is None:
         return Edges(NEUTRAL_WIDTH_MM, NEUTRAL_CERTAINTY, border)
-    if not rulers:
-        return Edges(NEUTRAL_WIDTH_MM, _mean_certainty(view, reading), border)
     widths = [width_mm(view, stroke.slice, end) for stroke in rulers for end in _ends(stroke)]
-    inside = np.concatenate([_along(view, stroke) for stroke in rulers])
-    return Edges(float(np.sqrt(np.mean(np.square(widths)))), float(inside.mean()), border)
+    width = float(np.sqrt(np.mean(np.square(widths)))) if widths else NEUTRAL_WIDTH_MM
+    return Edges(width, _certainty(view, reading, rulers), border)
 
 
 def _ends(stroke: Stroke) -> Floats:
@@ -220,24 +282,54 @@ def width_mm(view: BlockView, slice_: int, point_mm: Floats) -> float:
     return float((1 - certainty).mean(1).min() * 2 * REACH_MM)
 
 
-def _along(view: BlockView, stroke: Stroke) -> Floats:
-    """Certainty along a ruler without its last tenths, where every edge is unsure."""
+def _certainty(view: BlockView, reading: Reading, rulers: list[Stroke]) -> float:
+    """Along rulers that run within what is measured; else of that on the slices looked at.
+
+    The line of an endplate lies on an edge and that of a slip between two bodies: what the
+    network says there is not what it says of the bodies.
+    """
+    parts = [view.parts[code] for code in reading.codes if code in view.parts]
+    inside = [_along(view, stroke) for stroke in rulers if _within(view, parts, stroke)]
+    if rulers and len(inside) == len(rulers):
+        return float(np.concatenate(inside).mean())
+    slices = {stroke.slice for stroke in rulers} or {round(part.centroid[0]) for part in parts}
+    found = [_of_part(view, part, slice_) for part in parts for slice_ in slices]
+    voxels = np.concatenate([np.empty(0), *found])
+    return float(voxels.mean()) / 255 if len(voxels) else NEUTRAL_CERTAINTY
+
+
+def _places(stroke: Stroke) -> Floats:
+    """Points of a ruler without its last tenths, where every edge is unsure."""
     start, stop = _ends(stroke)
-    part = np.linspace(0.15, 0.85, 15)[:, None]
-    return _certainty_at(view, stroke.slice, start + part * (stop - start))
+    return np.asarray(start + np.linspace(0.15, 0.85, 15)[:, None] * (stop - start), np.float64)
 
 
-def _mean_certainty(view: BlockView, reading: Reading) -> float:
-    """Of all voxels of the parts that a number without ruler rests on."""
+def _along(view: BlockView, stroke: Stroke) -> Floats:
+    return _certainty_at(view, stroke.slice, _places(stroke))
+
+
+def _within(view: BlockView, parts: list[Part], stroke: Stroke) -> bool:
+    """Whether a ruler runs within one of the parts, and not merely across its edge."""
+    if np.linalg.norm(np.diff(_ends(stroke), axis=0)) < LEAST_RULER_MM:
+        return False
+    index = np.rint(_places(stroke) / np.asarray(view.pixel_mm)).astype(int)
+    for part in parts:
+        plane = part.on(stroke.slice)
+        local = index - np.array(part.origin[1:])
+        held = ((local >= 0) & (local < plane.shape)).all(1)
+        if held.all() and plane[tuple(local.T)].mean() > 0.8:
+            return True
+    return False
+
+
+def _of_part(view: BlockView, part: Part, slice_: int) -> Floats:
+    """Certainty of a part's voxels on a slice, 0 … 255."""
     if view.certainty is None:
-        return NEUTRAL_CERTAINTY
-    found = [_of_part(view.certainty, view.parts[c]) for c in reading.codes if c in view.parts]
-    return float(np.mean(np.concatenate(found))) / 255 if found else NEUTRAL_CERTAINTY
-
-
-def _of_part(certainty: NDArray[np.uint8], part: Part) -> NDArray[np.uint8]:
-    box = tuple(slice(o, o + n) for o, n in zip(part.origin, part.mask.shape, strict=True))
-    return certainty[box][part.mask]
+        return np.empty(0)
+    rows, columns = (
+        slice(o, o + n) for o, n in zip(part.origin[1:], part.mask.shape[1:], strict=True)
+    )
+    return view.certainty[slice_, rows, columns][part.on(slice_)].astype(np.float64)
 
 
 def edge_sd_mm(view: BlockView, edges: Edges, aside_mm: float, oblique_deg: float) -> float:
@@ -317,6 +409,60 @@ def _aside_mm(view: BlockView, reading: Reading) -> float:
     return abs(reading.slice - middle) * view.spacing_mm[0]
 
 
+# -- parts that are none ----------------------------------------------------------------
+
+
+def _of_parts(view: BlockView) -> dict[int, tuple[str, ...]]:
+    """Flags of each part that is too small, torn, or lies beside the slices."""
+    torn = _shortened(view)
+    found = {}
+    for code, part in view.parts.items():
+        if code == anatomy.SPINAL_CANAL:  # told level by level
+            continue
+        areas = part.mask.sum((1, 2)) * float(np.prod(view.pixel_mm))
+        words = {
+            "not-measurable": areas.max() < LEAST_AREA_MM2,
+            "irregular-outline": code in torn,
+            "off-midline": _leaves(view, part, areas),
+        }
+        found[code] = tuple(word for word, holds in words.items() if holds)
+    return found
+
+
+def _shortened(view: BlockView) -> set[int]:
+    """Codes of bodies much shorter from front to back than those beside them."""
+    order = [anatomy.vertebra_code(name) for name in anatomy.VERTEBRAE if name[0] in "TL"]
+    codes = [code for code in order if code in view.parts]
+    depths = [_depth_mm(view.parts[code]) for code in codes]
+    torn = set()
+    for number, code in enumerate(codes):
+        near = depths[max(number - 2, 0) : number] + depths[number + 1 : number + 3]
+        if len(near) > 1 and depths[number] < LEAST_DEPTH * float(np.median(near)):
+            torn.add(code)
+    return torn
+
+
+def _depth_mm(part: Part) -> float:
+    return part.mask.shape[2] * part.spacing_mm[2]
+
+
+def _leaves(view: BlockView, part: Part, areas: Floats) -> bool:
+    """Whether a part and the canal beside it leave the slices on one and the same side.
+
+    Where they leave on both the block is narrow, and was laid about the middle.
+    """
+    last = len(view.labels) - 1
+    low = part.extent[0] == 0 and areas[0] > CUT_PART * areas.max()
+    high = part.extent[1] == last and areas[-1] > CUT_PART * areas.max()
+    if low == high:
+        return False
+    rows = slice(part.origin[1], part.origin[1] + part.mask.shape[1])
+    canal = view.labels[:, rows] == anatomy.SPINAL_CANAL
+    side, other = (0, last) if low else (last, 0)
+    shown = canal.sum((1, 2))
+    return bool(not shown.any() or (shown[side] >= 0.5 * shown.max() and not shown[other]))
+
+
 # -- contradictions --------------------------------------------------------------------
 
 
@@ -370,7 +516,10 @@ def _doubts(block: Block, reading: Reading, edges: Edges, oblique_deg: float) ->
         "numbering-uncertain": _unsure_name(view, reading),
         "irregular-outline": value is not None and not low <= value <= high,
     }
-    return [*block.flags, *(word for word, holds in found.items() if holds)]
+    parts = [word for code in reading.codes for word in block.of_part.get(code, ())]
+    if reading.metric.startswith("centroid"):
+        parts += block.of_outline.get((reading.structure, reading.level), ())
+    return [*block.flags, *parts, *(word for word, holds in found.items() if holds)]
 
 
 def _unsure_name(view: BlockView, reading: Reading) -> bool:
@@ -391,6 +540,7 @@ def _out_of_bounds(view: BlockView, edges: Edges, oblique_deg: float) -> bool:
 def _confidence(view: BlockView, reading: Reading, edges: Edges, oblique_deg: float) -> float:
     """Product of the name's confidence, the mask's certainty, and how the slices lie."""
     slices = float(np.clip(1.5 - oblique_deg / (2 * OBLIQUE_DEG), 0.3, 1.0))
+    slices *= FEW_PART if len(view.labels) < FEW_SLICES else 1.0
     pixels = min(1.0, COARSE_MM / max(view.pixel_mm))
     return round(name_confidence(view, reading) * edges.certainty * slices * pixels, 3)
 
