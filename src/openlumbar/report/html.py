@@ -14,16 +14,10 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from openlumbar.io.analysis import Analysis
-from openlumbar.report.content import (
-    GROUPS,
-    LevelSection,
-    Report,
-    Row,
-    percent,
-    report_of,
-    with_unit,
-)
+from openlumbar.report.content import report_of
+from openlumbar.report.parts import GROUPS, LevelSection, Report, Row
 from openlumbar.report.viewer import label_of, viewers_of
+from openlumbar.report.wording import percent, with_unit
 
 #: What the tables beside the picture show, and how their columns are headed.
 _AT_A_GLANCE: dict[str, dict[str, str]] = {

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
-from skimage.measure import find_contours
 
 from openlumbar.core.anatomy import BY_CODE
 from openlumbar.core.errors import StageError
@@ -27,9 +26,11 @@ from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
 from openlumbar.imaging.frame import frame_of
 from openlumbar.io.analysis import Analysis
-from openlumbar.report.content import Cell, Column, LevelSection, Report, Row, with_unit
+from openlumbar.report.drawing import outline_mm
+from openlumbar.report.parts import Cell, Column, LevelSection, Report, Row
 from openlumbar.report.pictures import name_places
 from openlumbar.report.view import Slab, Window, middle_slice, window_around
+from openlumbar.report.wording import with_unit
 
 #: Millimetres kept around the anatomy when zoomed in: above, below, in front, behind.
 _MARGINS_MM = (10.0, 10.0, 34.0, 16.0)
@@ -39,8 +40,6 @@ _JPEG_QUALITY = 88
 #: Percentiles of intensity that become 0 and 255, and those first shown as black and
 #: white: fluid, the brightest fiftieth, saturates, which brings out bone and discs.
 _STORED, _SHOWN = (0.1, 99.9), (1.0, 98.0)
-#: Pixels; outlines are smoothed by as much as in the other pictures.
-_SMOOTHING = 0.7
 #: SVG units a millimetre.
 _UNITS_PER_MM = 10.0
 
@@ -290,18 +289,10 @@ def _windows(labels: NDArray) -> Iterator[tuple[int, tuple[slice, slice, slice]]
 
 
 def _contour(labels: NDArray, code: int, window: Window, spacing_mm: tuple[float, float]) -> str:
-    """SVG path around a code, half a pixel inside its staircase, so that it looks smooth."""
-    mask = labels[window] == code
-    if not mask.any():
-        return ""
-    padded = np.pad(mask, 2).astype(np.float32)
-    smooth = ndimage.gaussian_filter(padded, _SMOOTHING)
-    # Of a speck nothing would be left: it is drawn as it is.
-    shape = smooth if smooth.max() > 0.5 else padded
-    corner = np.array([window[0].start, window[1].start]) - 2 + 0.5
-    return "".join(
-        _path((contour[:-1] + corner) * spacing_mm) + "z" for contour in find_contours(shape, 0.5)
-    )
+    """SVG path around a code on one slice, looked for in a window of rows and columns."""
+    corner_mm = np.array((window[0].start, window[1].start)) * spacing_mm
+    rings = outline_mm(labels[window] == code, spacing_mm)
+    return "".join(_path(ring[:-1] + corner_mm) + "z" for ring in rings)
 
 
 def _path(yx_mm: NDArray[np.float64]) -> str:

@@ -1,0 +1,260 @@
+"""The parts that a report is made of: plain data, as it is printed.
+
+:func:`openlumbar.report.content.report_of` makes them; HTML and PDF show them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from openlumbar.core.measurement import Line
+
+#: A number below this confidence is shown as doubtful even where it carries no flag.
+DOUBTFUL_BELOW = 0.5
+
+#: Which switch of the viewer, and which part of a table, a metric belongs to.
+GROUPS: dict[str, str] = {
+    "heights": "Vertebral heights",
+    "discs": "Discs",
+    "angles": "Angles",
+    "listhesis": "Listhesis",
+    "canal": "Canal",
+    "position": "Position",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One measured block: a column of every table.
+
+    Attributes
+    ----------
+    key
+        ``c0``, ``c1`` …: unique in the report, fit for an identifier in HTML.
+    title
+        As short as tells it from the other columns: ``T2w``, or the series' name.
+    series, block
+        Which images (``block`` counts from 0).
+    """
+
+    key: str
+    title: str
+    series: str
+    block: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number as it is printed.
+
+    Attributes
+    ----------
+    key
+        ``m0``, ``m1`` …: the place in ``Analysis.measurements``.
+    column
+        Key of its :class:`Column`.
+    value, uncertainty
+        Printed with the same decimals, without a unit; the uncertainty (one standard
+        deviation) never reads 0. A withheld value is a dash, its uncertainty empty.
+    number
+        The value as it was measured; None where it is withheld.
+    confidence
+        0 … 1.
+    slice
+        Of the block, from 0; None for a number of all slices.
+    reasons
+        Each flag in words.
+    withheld
+        The number is not given.
+    lines
+        To be drawn, LPS millimetres.
+    """
+
+    key: str
+    column: str
+    value: str
+    uncertainty: str
+    number: float | None
+    confidence: float
+    slice: int | None
+    flags: tuple[str, ...]
+    reasons: tuple[str, ...]
+    withheld: bool
+    lines: tuple[Line, ...]
+
+    @property
+    def doubtful(self) -> bool:
+        """Worth a second look: withheld, flagged or of low confidence."""
+        return self.withheld or bool(self.flags) or self.confidence < DOUBTFUL_BELOW
+
+    @property
+    def text(self) -> str:
+        """``27.4 ± 0.3``, or a dash."""
+        return f"{self.value} ± {self.uncertainty}" if self.uncertainty else self.value
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one level: a cell for each column, None where it was not measured.
+
+    ``group`` is a key of :data:`GROUPS`; ``unit`` is as printed, empty for a ratio.
+    """
+
+    metric: str
+    title: str
+    unit: str
+    group: str
+    cells: tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence about something and where it holds (titles of columns)."""
+
+    text: str
+    where: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LevelSection:
+    """All that is known of a vertebra, a disc, or the spine as a whole.
+
+    Attributes
+    ----------
+    name
+        ``L4``, ``L4-L5``, ``L1-S1``.
+    kind
+        ``vertebra``, ``disc`` or ``spine``.
+    colour
+        ``#rrggbb`` of the palette.
+    confidence
+        Lowest, over the columns, that the name is right; None where it was not named.
+    """
+
+    name: str
+    kind: str
+    colour: str
+    confidence: float | None
+    rows: tuple[Row, ...]
+    notes: tuple[Note, ...]
+
+    def row(self, metric: str) -> Row | None:
+        """The row of a metric, if it was measured here."""
+        return next((row for row in self.rows if row.metric == metric), None)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One of the few things to read first.
+
+    ``cell`` is the key of the number it rests on, empty where it is none; ``doubtful``
+    asks for a second look.
+    """
+
+    title: str
+    value: str
+    detail: str
+    doubtful: bool = False
+    cell: str = ""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """One flag in words, where it holds, and how many numbers it withheld.
+
+    Attributes
+    ----------
+    levels
+        From head to foot; empty for what concerns a whole series.
+    columns
+        Titles of the columns.
+    numbers, withheld
+        Numbers that carry the flag, and how many of them are not given.
+    """
+
+    flag: str
+    text: str
+    levels: tuple[str, ...]
+    columns: tuple[str, ...]
+    numbers: int
+    withheld: int
+
+
+@dataclass(frozen=True)
+class SeriesFacts:
+    """One series of the exam, or one left out: then ``left_out`` says why."""
+
+    name: str
+    plane: str
+    weighting: str
+    grid: str
+    acquisition: str
+    use: str
+    warnings: tuple[str, ...] = ()
+    left_out: str = ""
+
+
+@dataclass(frozen=True)
+class NumberingFacts:
+    """How far the names of one series can be trusted, and why."""
+
+    series: str
+    title: str
+    confidence: float
+    reasons: tuple[str, ...]
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """How one kind of number is measured, and whose definition it is."""
+
+    title: str
+    structure: str
+    unit: str
+    text: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A name and what it is, for lists of facts."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that both formats show.
+
+    Attributes
+    ----------
+    subject
+        Facts without identity.
+    columns
+        The measured blocks; ``primary`` is the key of the one to show first, empty
+        where there is none.
+    spine
+        Sections of the spine as a whole (lordosis).
+    levels
+        From head to foot, vertebrae and discs in turn.
+    doubts
+        Gravest first.
+    """
+
+    title: str
+    subject: tuple[Fact, ...]
+    series: tuple[SeriesFacts, ...]
+    columns: tuple[Column, ...]
+    primary: str
+    findings: tuple[Finding, ...]
+    spine: tuple[LevelSection, ...]
+    levels: tuple[LevelSection, ...]
+    doubts: tuple[Doubt, ...]
+    numbering: tuple[NumberingFacts, ...]
+    warnings: tuple[str, ...]
+    failures: tuple[str, ...]
+    provenance: tuple[Fact, ...]
+    definitions: tuple[Definition, ...]
+    notices: tuple[str, ...]
