@@ -338,8 +338,7 @@ def _on_series(given: Given, series: Series) -> tuple[tuple[Volume, ...], list[s
             f"the mask is {theirs}, the image {ours}; give the image that it was made from, or a "
             "mask that has kept its place in the patient"
         )
-    if not all(one.same_grid for one in placed):
-        _check_place(given, series)
+    _check_place(given, series)
     notes = []
     if inside < MOSTLY_INSIDE:
         notes.append(f"{1 - inside:.0%} of the labels of {given.name} lie outside of the image")

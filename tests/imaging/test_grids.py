@@ -42,6 +42,19 @@ def test_axes_in_any_order_are_the_same_grid(labels, order, flips):
     assert np.array_equal(placed.labels.affine, labels.affine)
 
 
+def test_a_part_of_the_grid_is_the_same_grid(labels):
+    affine = labels.affine.copy()
+    affine[:3, 3] = labels.to_patient((1, 3, 0))
+    part = Volume(labels.array[1:, 3:18], affine)
+    for order, flips in (((0, 1, 2), (False,) * 3), ((2, 0, 1), (True, False, True))):
+        placed = place_labels(stored(part, order, flips), labels)
+        assert placed.same_grid
+        assert np.array_equal(placed.labels.array, labels.array)  # nothing was outside
+    whole = place_labels(labels, part)
+    assert whole.same_grid
+    assert np.array_equal(whole.labels.array, part.array)
+
+
 def test_a_shift_of_a_tenth_of_a_voxel_is_another_grid(labels):
     affine = labels.affine.copy()
     affine[:3, 3] += (0, 0.07, 0)

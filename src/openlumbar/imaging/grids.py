@@ -26,8 +26,8 @@ class Placed:
     labels
         On the grid asked for, of the type given.
     same_grid
-        The grids are one but for the order and direction of their axes: no label was
-        interpolated.
+        The voxels are the same, but for the order and direction of the axes and how far
+        they reach: no label was interpolated.
     inside
         Part of the labelled voxels whose centres lie within the grid asked for, 0 … 1; 1
         where nothing is labelled.
@@ -58,7 +58,7 @@ def place_labels(labels: Volume, grid: Volume) -> Placed:
     to_labels = np.asarray(np.linalg.solve(_kji(labels), _kji(grid)), np.float64)
     turned = _turned(labels, grid, to_labels)
     if turned is not None:
-        return Placed(grid.with_array(turned), True, 1.0)
+        return Placed(grid.with_array(turned), True, _inside(labels, grid))
     resampled = grid.with_array(_resampled(labels, grid, to_labels))
     return Placed(resampled, False, _inside(labels, grid))
 
@@ -79,21 +79,31 @@ def _inside(labels: Volume, grid: Volume) -> float:
 
 def _turned(labels: Volume, grid: Volume, to_labels: Floats) -> NDArray | None:
     """The labels with their axes swapped and reversed to fit the grid; None if that cannot be."""
-    turn = np.rint(to_labels[:3, :3])
+    turn, offset = np.rint(to_labels[:3, :3]), np.rint(to_labels[:3, 3])
     axes = tuple(int(axis) for axis in np.abs(turn).argmax(0))  # of the labels, by the grid's
     if sorted(axes) != [0, 1, 2] or np.abs(turn).sum() != 3:
         return None
-    if tuple(labels.shape[axis] for axis in axes) != grid.shape:
-        return None
-    back = [bool(turn[axis, number] < 0) for number, axis in enumerate(axes)]
-    ideal = np.zeros((3, 4))
-    ideal[:, :3] = turn
-    ideal[axes, 3] = np.array(back) * (np.array(grid.shape) - 1)
+    ideal = np.column_stack([turn, offset])
     corners = _corners(np.zeros(3), np.array(grid.shape) - 1.0)
     if np.abs((to_labels[:3] - ideal) @ corners).max() > SAME_VOXEL:
         return None
-    turned = labels.array.transpose(axes)[tuple(slice(None, None, -1 if b else 1) for b in back)]
-    return np.ascontiguousarray(turned)
+    back = [bool(turn[axis, number] < 0) for number, axis in enumerate(axes)]
+    order = labels.array.transpose(axes)[tuple(slice(None, None, -1 if b else 1) for b in back)]
+    # Where the grid's first voxel lies among those of ``order``.
+    first = [
+        int(size - 1 - offset[axis] if reverse else offset[axis])
+        for axis, size, reverse in zip(axes, order.shape, back, strict=True)
+    ]
+    turned = np.zeros(grid.shape, order.dtype)
+    here = [_shared(at, *sizes) for at, *sizes in zip(first, grid.shape, order.shape, strict=True)]
+    turned[tuple(mine for mine, _ in here)] = order[tuple(theirs for _, theirs in here)]
+    return turned
+
+
+def _shared(first: int, size: int, other: int) -> tuple[slice, slice]:
+    """The voxels that two axes share, on one of ``size`` and on another that it begins on."""
+    start, stop = max(0, -first), max(0, -first, min(size, other - first))
+    return slice(start, stop), slice(start + first, stop + first)
 
 
 def _corners(low: Floats, high: Floats) -> Floats:
