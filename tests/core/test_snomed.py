@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydicom.sr._concepts_dict import concepts
 from pydicom.sr.codedict import codes
@@ -10,22 +12,12 @@ from openlumbar.core import snomed
 from openlumbar.core.anatomy import STRUCTURES, VERTEBRAE, disc_code, vertebra_code
 from openlumbar.core.metrics import METRICS
 
-PS3_16 = {
-    (scheme, value): [name.lower() for name, _ in by_value.values()]
-    for scheme, keywords in concepts.items()
-    for by_value in keywords.values()
-    for value in by_value
-}
-NAMES_OF_PS3_16 = {
-    (scheme, value): {
-        name
-        for keyword in concepts[scheme].values()
-        for found, (name, _) in keyword.items()
-        if found == value
-    }
-    for scheme, value in PS3_16
-    if scheme == "SCT"
-}
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "dicom-codes.md"
+#: Meanings by SNOMED CT code.
+PS3_16: dict[str, set[str]] = {}
+for by_value in concepts["SCT"].values():
+    for value, (name, _) in by_value.items():
+        PS3_16.setdefault(value, set()).add(name)
 #: Codes that stand in none of PS3.16's context groups; the module says where they do.
 ELSEWHERE = {"S1", "S2"}
 
@@ -36,7 +28,7 @@ ELSEWHERE = {"S1", "S2"}
 def test_a_vertebra_has_its_code_of_ps3_16(name):
     concept = snomed.structure_concept(vertebra_code(name))
     assert concept.scheme == "SCT"
-    assert concept.meaning in NAMES_OF_PS3_16["SCT", concept.value]
+    assert concept.meaning in PS3_16[concept.value]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +38,7 @@ def test_a_disc_and_its_level_have_their_codes_of_ps3_16(upper):
     order = [name for name in VERTEBRAE if name not in ("T13", "L6")]
     name = f"{upper}-{order[order.index(upper) + 1]}"
     for concept in (snomed.structure_concept(disc_code(name)), snomed.site_concept(name)):
-        assert concept.meaning in NAMES_OF_PS3_16["SCT", concept.value]
+        assert concept.meaning in PS3_16[concept.value]
     assert "Level" in snomed.site_concept(name).meaning
 
 
@@ -104,3 +96,30 @@ def test_no_two_of_a_kind_share_a_code():
 @pytest.mark.parametrize("level", ["L1-S1", "unknown", ""])
 def test_a_level_that_is_no_structure_is_the_lumbar_spine(level):
     assert snomed.site_concept(level) == snomed.LUMBAR_SPINE
+
+
+def tables_of_the_page():
+    lines = PAGE.read_text().splitlines()
+    rows = [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
+    return [row for line, row in zip(lines, rows, strict=True) if line.startswith("|")]
+
+
+def cell(concept):
+    return f"{concept.value} {concept.scheme}"
+
+
+def test_the_page_of_codes_is_the_table():
+    rows = tables_of_the_page()
+    structures = [row for row in rows if row[0].isdigit()]
+    assert structures == [
+        [
+            str(structure.code),
+            f"{structure.name}, {structure.side}" if structure.side else structure.name,
+            cell(snomed.structure_concept(structure.code)),
+            cell(snomed.body_concept(structure.code)) if structure.kind == "vertebra" else "",
+        ]
+        for structure in STRUCTURES
+    ]
+    metrics = {tuple(row[:2]): row[2:] for row in rows if tuple(row[:2]) in METRICS}
+    concepts = {key: snomed.metric_concept(*key) for key in METRICS}
+    assert metrics == {key: [cell(found), found.meaning] for key, found in concepts.items()}
