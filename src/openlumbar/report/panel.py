@@ -17,11 +17,12 @@ from scipy.optimize import isotonic_regression
 from openlumbar.core.anatomy import SPINAL_CANAL, disc_code, vertebra_code
 from openlumbar.core.measurement import ANCHOR, GUIDE, RULER, Line
 from openlumbar.core.palette import colour_of
-from openlumbar.report.content import Cell, LevelSection, with_unit
 from openlumbar.report.drawing import extent_mm, grey_levels, outline_mm
 from openlumbar.report.fonts import FAMILIES
+from openlumbar.report.parts import Cell, LevelSection
 from openlumbar.report.svg import Drawing, Pen, Type
 from openlumbar.report.view import SagittalView, Slab
+from openlumbar.report.wording import with_unit
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +54,7 @@ class Margin:
     kinds
         Of the sections that get a line.
     metrics, heads
-        Of its columns of numbers.
+        Of its columns of numbers; without any, every section that is seen gets a line.
     """
 
     kinds: tuple[str, ...]
@@ -276,10 +277,13 @@ def _slice_of(slab: Slab, question: Question, entry: Entry) -> int | None:
 
 
 def _shown(slab: Slab, places: Sequence[int | None]) -> int:
-    """The slice with most of what is drawn; of equals, the one nearest to the middle."""
+    """The slice that what is drawn lies nearest to; of equals, the one that has most of it."""
     found = Counter(place for place in places if place is not None)
-    middle = slab.middle()
-    return max(found, key=lambda one: (found[one], -abs(one - middle)), default=middle)
+
+    def distance(one: int) -> tuple[int, int]:
+        return sum(count * abs(one - place) for place, count in found.items()), -found[one]
+
+    return min(sorted(found), key=distance) if found else slab.middle()
 
 
 def _placed(slab: Slab, entry: Entry, place: int | None, shown: int) -> _Placed:
@@ -386,7 +390,7 @@ def _draw_margin(
         (item, end)
         for item in placed
         if item.entry.section.kind in margin.kinds
-        and any(metric in item.entry.cells for metric in margin.metrics)
+        and (not margin.metrics or any(metric in item.entry.cells for metric in margin.metrics))
         and (end := _leader_end(sheet, question, where, item)) is not None
     ]
     if not ends:

@@ -15,19 +15,13 @@ from typing import Any
 
 import openlumbar
 from openlumbar.io.analysis import Analysis
-from openlumbar.report.content import (
-    Cell,
-    LevelSection,
-    Report,
-    Row,
-    percent,
-    report_of,
-    with_unit,
-)
+from openlumbar.report.content import report_of
 from openlumbar.report.fonts import FAMILIES, legible
 from openlumbar.report.panel import Panel
+from openlumbar.report.parts import Cell, Doubt, Fact, LevelSection, NumberingFacts, Report, Row
 from openlumbar.report.rulers import panel_records, ruler_panels
 from openlumbar.report.typeset import typeset
+from openlumbar.report.wording import percent, with_unit
 
 #: Width and height of panels, on the first page and on a series' own: there the heights and
 #: the canal stand side by side over the angles.
@@ -45,9 +39,9 @@ class _Head:
 
 
 _VERTEBRA_HEADS = (
-    _Head("anterior_height_mm", "Front", "mm"),
+    _Head("anterior_height_mm", "Anterior", "mm"),
     _Head("middle_height_mm", "Middle", "mm"),
-    _Head("posterior_height_mm", "Back", "mm"),
+    _Head("posterior_height_mm", "Posterior", "mm"),
     _Head("wedge_ratio", "Wedge"),
     _Head("biconcavity_ratio", "Biconcavity"),
     _Head("crush_ratio", "Crush"),
@@ -57,8 +51,8 @@ _VERTEBRA_HEADS = (
 _DISC_HEADS = (
     _Head("height_mm", "Height", "mm"),
     _Head("bounding_height_mm", "Bounding", "mm"),
-    _Head("anterior_distance_mm", "Front", "mm"),
-    _Head("posterior_distance_mm", "Back", "mm"),
+    _Head("anterior_distance_mm", "Anterior", "mm"),
+    _Head("posterior_distance_mm", "Posterior", "mm"),
     _Head("disc_height_index", "Index"),
     _Head("disc_angle_deg", "Disc angle", "°"),
     _Head("segmental_angle_deg", "Segment", "°"),
@@ -69,9 +63,9 @@ _DISC_HEADS = (
 )
 #: Of the first page, where vertebrae and discs stand in turn.
 _SUMMARY_HEADS = (
-    _Head("anterior_height_mm", "Front", "mm"),
+    _Head("anterior_height_mm", "Anterior", "mm"),
     _Head("middle_height_mm", "Middle", "mm"),
-    _Head("posterior_height_mm", "Back", "mm"),
+    _Head("posterior_height_mm", "Posterior", "mm"),
     _Head("wedge_ratio", "Wedge"),
     _Head("height_mm", "Disc", "mm"),
     _Head("disc_height_index", "Index"),
@@ -166,11 +160,11 @@ def _legible(value: Any) -> Any:
     return value
 
 
-def _facts(facts: Iterable[Any]) -> list[dict[str, str]]:
+def _facts(facts: Iterable[Fact]) -> list[dict[str, str]]:
     return [{"name": fact.name, "text": fact.text} for fact in facts]
 
 
-def _doubt(doubt: Any) -> dict[str, Any]:
+def _doubt(doubt: Doubt) -> dict[str, Any]:
     return asdict(doubt) | {"where": ", ".join((*doubt.levels, *doubt.columns))}
 
 
@@ -236,7 +230,7 @@ def _detail(
     }, files
 
 
-def _numbering(numbering: Any) -> dict[str, Any]:
+def _numbering(numbering: NumberingFacts) -> dict[str, Any]:
     return asdict(numbering) | {"confidence": percent(numbering.confidence)}
 
 
@@ -294,21 +288,19 @@ def _cell(cell: Cell) -> dict[str, Any]:
     return {"value": cell.value, "uncertainty": cell.uncertainty, "doubtful": cell.doubtful}
 
 
-def _remarks(report: Report, place: int) -> list[dict[str, Any]]:
-    """What casts doubt on a level of one block, in words, and on which of its numbers."""
+def _remarks(report: Report, place: int) -> list[dict[str, str]]:
+    """What casts doubt on one block, in words: on which levels, and which of their numbers."""
     title = report.columns[place].title
-    remarks = []
+    where: dict[str, list[str]] = {}
     for section in (*report.spine, *report.levels):
-        notes = [note.text for note in section.notes if title in note.where]
-        reasons: dict[str, list[str]] = {note: [] for note in notes}
+        reasons: dict[str, list[str]] = {n.text: [] for n in section.notes if title in n.where}
         for row in section.rows:
             for reason in _reasons(row, place):
                 reasons.setdefault(reason, []).append(row.title)
-        remarks += [
-            {"level": section.name, "text": text, "numbers": _some(titles)}
-            for text, titles in reasons.items()
-        ]
-    return remarks
+        for reason, titles in reasons.items():
+            numbers = f" ({_some(titles)})" if titles else ""
+            where.setdefault(reason, []).append(section.name + numbers)
+    return [{"text": text, "where": ", ".join(places)} for text, places in where.items()]
 
 
 def _reasons(row: Row, place: int) -> tuple[str, ...]:
@@ -318,6 +310,6 @@ def _reasons(row: Row, place: int) -> tuple[str, ...]:
 
 def _some(titles: Sequence[str]) -> str:
     """Few titles by name, many by number."""
-    if len(titles) > 3:
+    if len(titles) > 2:
         return f"{len(titles)} numbers"
     return ", ".join(title[0].lower() + title[1:] for title in titles)

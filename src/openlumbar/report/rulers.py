@@ -12,9 +12,10 @@ import numpy as np
 from openlumbar.core.anatomy import BY_CODE
 from openlumbar.core.errors import StageError
 from openlumbar.io.analysis import Analysis
-from openlumbar.report.content import NOTICES, Cell, Column, LevelSection, Report, report_of
+from openlumbar.report.content import NOTICES, report_of
 from openlumbar.report.fonts import FAMILIES, legible
 from openlumbar.report.panel import Entry, Margin, Panel, Question, draw_panel
+from openlumbar.report.parts import Cell, Column, LevelSection, Report
 from openlumbar.report.typeset import typeset
 from openlumbar.report.view import Slab, window_around
 
@@ -39,7 +40,7 @@ QUESTIONS: tuple[Question, ...] = (
         Margin(
             ("vertebra",),
             ("anterior_height_mm", "middle_height_mm", "posterior_height_mm"),
-            ("front", "middle", "back"),
+            ("ant.", "mid.", "post."),
         ),
         Margin(("disc",), ("height_mm",), ("height",)),
     ),
@@ -61,6 +62,11 @@ QUESTIONS: tuple[Question, ...] = (
     ),
 )
 
+#: Of a block without any number, so that at least its anatomy can be checked.
+UNMEASURED = Question(
+    "anatomy", "Anatomy; nothing was measured", {}, None, Margin(("vertebra", "disc"), (), ())
+)
+
 
 def ruler_panels(
     analysis: Analysis, report: Report, column: Column, rooms_mm: Mapping[str, tuple[float, float]]
@@ -79,11 +85,13 @@ def ruler_panels(
     Returns
     -------
     tuple of Panel
-        In the order of :data:`QUESTIONS`; empty where the block has no anatomy or no lines.
+        In the order of :data:`QUESTIONS`, those that have a number, be it withheld; of a
+        block without any, :data:`UNMEASURED` in the room of the first. Empty where the block
+        has no bodies or discs.
 
     Notes
     -----
-    A panel shows one slice, the one that most of its lines lie on. Lines and outlines of
+    A panel shows one slice, the one that its lines lie nearest to. Lines and outlines of
     other slices are laid onto it straight from the side, which keeps their lengths and
     angles, and are dashed; the panel's note names them.
     """
@@ -91,12 +99,14 @@ def ruler_panels(
     if slab is None:
         return ()
     entries = _entries(report, report.columns.index(column))
-    return tuple(
-        draw_panel(slab, question, entries, rooms_mm[question.key])
-        for question in QUESTIONS
-        if question.key in rooms_mm
-        and any(True for entry in entries for _ in entry.lines(question.drawn))
-    )
+    asked = [q for q in QUESTIONS if q.key in rooms_mm and _answered(q, entries)]
+    if any(_answered(question, entries) for question in QUESTIONS):
+        return tuple(draw_panel(slab, q, entries, rooms_mm[q.key]) for q in asked)
+    return (draw_panel(slab, UNMEASURED, entries, next(iter(rooms_mm.values()))),)
+
+
+def _answered(question: Question, entries: Sequence[Entry]) -> bool:
+    return any(metric in entry.cells for entry in entries for metric in question.drawn)
 
 
 def draw_rulers(analysis: Analysis, series: str, folder: Path) -> tuple[Path, ...]:
@@ -108,7 +118,7 @@ def draw_rulers(analysis: Analysis, series: str, folder: Path) -> tuple[Path, ..
         Its name.
     folder
         Made if absent; gets ``<series>_rulers.png``, or ``<series>_block-1_rulers.png`` …;
-        nothing where nothing was measured.
+        nothing where no anatomy was found.
 
     Raises
     ------
