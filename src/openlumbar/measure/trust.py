@@ -14,7 +14,7 @@ All constants are ours; those of the edge were set on the cases named in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from scipy import ndimage
 
 from openlumbar.core import anatomy
 from openlumbar.core.measurement import RULER, Measurement
+from openlumbar.imaging.masks import best_slice_area
 from openlumbar.measure.reading import KEPT, Reading, Stroke
 from openlumbar.measure.view import BORDER_MM, BlockView, Part
 
@@ -90,6 +91,9 @@ OBLIQUE_DEG, TOO_OBLIQUE_DEG = 15.0, 22.0
 LEAST_AREA_MM2 = 40.0
 #: A body this much shorter, front to back, than its neighbours is torn.
 LEAST_DEPTH = 0.7
+#: A body cut by the picture's border, of which less than this part of its neighbours' area
+#: is left, has no endplate to go by either.
+LEAST_LEFT = 0.6
 #: The block's first or last slice cuts a structure when it holds this part of its largest area.
 CUT_PART = 0.25
 #: Fewer slices than these cannot tell where the middle is: this part of the confidence is left.
@@ -413,45 +417,56 @@ def _aside_mm(view: BlockView, reading: Reading) -> float:
 
 
 def _of_parts(view: BlockView) -> dict[int, tuple[str, ...]]:
-    """Flags of each part that is too small, torn, or lies beside the slices."""
-    torn = _shortened(view)
+    """Flags of each part that is too small, torn, cut, or lies beside the slices."""
+    torn = _beside_its_like(view, _depth_mm, LEAST_DEPTH)
+    little = _beside_its_like(view, _area_mm2, LEAST_LEFT)
     found = {}
     for code, part in view.parts.items():
         if code == anatomy.SPINAL_CANAL:  # told level by level
             continue
-        areas = part.mask.sum((1, 2)) * float(np.prod(view.pixel_mm))
+        cut = code in little and any(part.borders(round(part.centroid[0])))
         words = {
-            "not-measurable": areas.max() < LEAST_AREA_MM2,
-            "irregular-outline": code in torn,
-            "off-midline": _leaves(view, part, areas),
+            "not-measurable": _area_mm2(part) < LEAST_AREA_MM2,
+            "partly-in-view": cut,
+            "irregular-outline": code in torn and not cut,
+            "off-midline": _leaves(view, part),
         }
         found[code] = tuple(word for word, holds in words.items() if holds)
     return found
 
 
-def _shortened(view: BlockView) -> set[int]:
-    """Codes of bodies much shorter from front to back than those beside them."""
+def _beside_its_like(
+    view: BlockView, size: Callable[[Part], float], least: float
+) -> frozenset[int]:
+    """Codes of bodies of less than ``least`` of the size of the two above and below."""
     order = [anatomy.vertebra_code(name) for name in anatomy.VERTEBRAE if name[0] in "TL"]
     codes = [code for code in order if code in view.parts]
-    depths = [_depth_mm(view.parts[code]) for code in codes]
-    torn = set()
+    sizes = [size(view.parts[code]) for code in codes]
+    small = set()
     for number, code in enumerate(codes):
-        near = depths[max(number - 2, 0) : number] + depths[number + 1 : number + 3]
-        if len(near) > 1 and depths[number] < LEAST_DEPTH * float(np.median(near)):
-            torn.add(code)
-    return torn
+        near = sizes[max(number - 2, 0) : number] + sizes[number + 1 : number + 3]
+        if len(near) > 1 and sizes[number] < least * float(np.median(near)):
+            small.add(code)
+    return frozenset(small)
 
 
 def _depth_mm(part: Part) -> float:
+    """From front to back."""
     return part.mask.shape[2] * part.spacing_mm[2]
 
 
-def _leaves(view: BlockView, part: Part, areas: Floats) -> bool:
+def _area_mm2(part: Part) -> float:
+    """On the slice that shows most of it."""
+    return best_slice_area(part.mask, part.spacing_mm)
+
+
+def _leaves(view: BlockView, part: Part) -> bool:
     """Whether a part and the canal beside it leave the slices on one and the same side.
 
     Where they leave on both the block is narrow, and was laid about the middle.
     """
     last = len(view.labels) - 1
+    areas = part.mask.sum((1, 2))
     low = part.extent[0] == 0 and areas[0] > CUT_PART * areas.max()
     high = part.extent[1] == last and areas[-1] > CUT_PART * areas.max()
     if low == high:
