@@ -297,6 +297,15 @@ def test_a_nifti_mask_goes_with_a_dicom_folder(painted_dicom, desk, ours, tmp_pa
     values = {key: value for key, (value, *_) in numbers(found).items()}
     for key, (value, *_) in numbers(ours).items():
         assert values[key] == (None if value is None else pytest.approx(value, abs=0.05))
+    # What came out as DICOM can be corrected in a viewer, and measured again.
+    whole, bodies = (next((out / "dicom").glob(f"*_{name}.dcm")) for name in ("seg", "seg-bodies"))
+    again = tmp_path / "again"
+    arguments = (painted_dicom, whole, "--bodies", bodies, "--codes", "openlumbar", "-o", again)
+    assert run(capfd, *arguments)[0] == 0
+    assert numbers(Analysis.load(again)) == numbers(found)
+    code, _, err = run(capfd, painted_dicom, whole, "--codes", "spider", "-o", again)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--codes openlumbar" in err
 
 
 @pytest.fixture(scope="module")

@@ -250,7 +250,7 @@ class MaskFlags:
 @app.command
 def measure(
     image: Annotated[Path, Parameter(help="The image: NIfTI, MHA, or DICOM as for analyze.")],
-    mask: Annotated[Path, Parameter(help="Its mask: NIfTI or MHA of whole numbers.")],
+    mask: Annotated[Path, Parameter(help="Its mask: NIfTI or MHA of whole numbers, or DICOM SEG.")],
     /,
     *,
     codes: Annotated[CodesName, Parameter(help="Whose integers the mask holds.")],

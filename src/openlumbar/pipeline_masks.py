@@ -42,6 +42,8 @@ from openlumbar.exam import ReadOptions, read_exam
 from openlumbar.imaging.frame import frame_of
 from openlumbar.imaging.grids import Placed, place_labels
 from openlumbar.io.analysis import Analysis
+from openlumbar.io.dicom_seg_read import read_segmentation
+from openlumbar.io.files import FileKind, kind_of
 from openlumbar.io.label_map import read_label_map
 from openlumbar.io.outfolder import check_apart, replacing
 from openlumbar.measure import measure_sagittal
@@ -126,7 +128,8 @@ def measure_files(
     inputs
         The image, as :func:`openlumbar.read_exam` takes it.
     mask
-        NIfTI or MetaImage of integers, in the same patient space as the image.
+        NIfTI or MetaImage of integers, in the same patient space as the image; or a DICOM
+        Segmentation.
     out
         Absent, empty, or a previous output folder.
     options, read
@@ -165,23 +168,33 @@ def read_given(mask: Path, options: MaskOptions) -> Given:
     """
     if options.subregions and (options.codes != "spineps" or options.bodies):
         raise OptionError("--subregions goes with --codes spineps, and without --bodies")
-    found = read_label_map(mask)
-    volume = found.volume
-    if options.codes == "spineps":
-        volume = volume.with_array(_with_endplates(volume))
-    given = _translated(mask.name, volume, options.codes)
-    given = replace(given, notes=(*found.warnings, *given.notes))
+    given = _read(mask, options.codes)
     if options.subregions:
         given = _with_subregions(given, options.subregions)
     elif options.codes == "spineps":
         given = replace(given, notes=(*given.notes, _NO_SUBREGIONS))
     if options.bodies:
-        bodies = _translated(
-            options.bodies.name, read_label_map(options.bodies).volume, options.codes
-        )
-        given = replace(given, bodies=bodies.labels)
+        given = replace(given, bodies=_read(options.bodies, options.codes).labels)
     _check_measurable(given)
     return given
+
+
+def _read(path: Path, codes: str) -> Given:
+    """One file in our codes."""
+    if path.is_file() and kind_of(path) is FileKind.DICOM:
+        if codes != "openlumbar":
+            raise OptionError(
+                f"{path.name}: a DICOM segmentation says itself what it holds; give it with "
+                "--codes openlumbar"
+            )
+        labels, notes = read_segmentation(path)
+        return Given(path.name, labels, notes=notes)
+    found = read_label_map(path)
+    volume = found.volume
+    if codes == "spineps":
+        volume = volume.with_array(_with_endplates(volume))
+    given = _translated(path.name, volume, codes)
+    return replace(given, notes=(*found.warnings, *given.notes))
 
 
 def _translated(name: str, volume: Volume, codes: str) -> Given:
