@@ -165,6 +165,18 @@ def test_an_odd_header_costs_no_result_and_gives_no_invalid_one(tmp_path, pdf, c
     assert [line for path in paths for line in complaints(path) if "Error" in line] == []
 
 
+def test_lossy_images_give_results_that_say_so(tmp_path):
+    lossy = {
+        "LossyImageCompression": "01",
+        "LossyImageCompressionRatio": "8.5",
+        "LossyImageCompressionMethod": "ISO_10918_1",
+    }
+    save(pictures(4, **lossy), tmp_path / "exam")
+    path = results(tmp_path)[0]
+    assert pydicom.dcmread(path).LossyImageCompression == "01"
+    assert complaints(path) == []
+
+
 @pytest.mark.parametrize(
     ("declared", "name"),
     [
@@ -237,7 +249,7 @@ def test_a_series_that_fails_does_not_take_the_others_along(tmp_path, pdf):
     gone = save(second, tmp_path / "exam", "two")
     analysis = measured(analysis_of(tmp_path / "exam"))
     gone[1].unlink()
-    with pytest.raises(StageError, match="series-2_sagittal-T1w"):
+    with pytest.raises(StageError, match="series-2_sagittal-T1w: 1 of its 4 files"):
         write_dicom_results(analysis, [tmp_path / "exam"], tmp_path, pdf)
     names = {path.name for path in (tmp_path / "dicom").iterdir()}
     assert names == {

@@ -56,9 +56,9 @@ class Source:
     Attributes
     ----------
     header
-        Patient and study (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2), the frame of reference and
-        the Patient Position, every value as the standard allows it; UTF-8. It has no
-        geometry and no SOP Instance UID of its own.
+        Patient and study (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2), the frame of reference, the
+        Patient Position and lossy compression, every value as the standard allows it;
+        UTF-8. It has no geometry and no SOP Instance UID of its own.
     images
         By the name of the slice in :class:`openlumbar.core.exam.Block`.
     series_uid, series_number
@@ -112,6 +112,8 @@ def _paths_of(uids: Collection[str], files: Iterable[FoundFile]) -> dict[str, Pa
         uid = uid.strip()
         if uid in uids:
             paths.setdefault(uid, file.path)
+        if len(paths) == len(uids):
+            break
     return paths
 
 
@@ -231,6 +233,9 @@ _OPTIONAL: dict[str, Callable[[str], str]] = {
     "StudyDescription": _short(64),
     "PatientIdentityRemoved": _matching(re.compile("YES|NO")),
     "DeidentificationMethod": _short(64),
+    "LossyImageCompression": _matching(re.compile("0[01]")),
+    "LossyImageCompressionRatio": _decimal,
+    "LossyImageCompressionMethod": _short(16),
     "PatientPosition": _matching(re.compile("[HF]F(S|P|D[LR])")),
 }
 _UIDS = ("StudyInstanceUID", "FrameOfReferenceUID", "SOPClassUID")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from openlumbar.core.errors import InputError, StageError
+from openlumbar.core.errors import InputError, OpenLumbarError, StageError
 from openlumbar.core.exam import Series
 from openlumbar.core.volume import Volume
 from openlumbar.io.analysis import Analysis
@@ -88,9 +88,7 @@ def write_dicom_results(
         if pdf is not None:
             written += _write_document(analysis, sources, pdf, written, place)
     if failed:
-        raise StageError(
-            f"DICOM results of {' and '.join(failed)} could not be written; the log says why"
-        )
+        raise StageError(f"some DICOM results could not be written: {'; '.join(failed)}")
     return tuple(entry.path for entry in written)
 
 
@@ -112,7 +110,7 @@ def _write_all(
     sources: dict[str, Source | InputError],
     place: Path,
 ) -> tuple[list[_Written], list[str]]:
-    """Write the results of each series; the names of those that failed beside them."""
+    """Write the results of each series; a sentence for each that failed beside them."""
     written: list[_Written] = []
     failed: list[str] = []
     for series in chosen:
@@ -120,10 +118,13 @@ def _write_all(
             written += _write_series(analysis, series, _found(sources[series.name]), place)
         except OSError:
             raise
+        except OpenLumbarError as error:
+            failed.append(str(error))
         except Exception:
-            # A header that nobody thought of must not take the other series along.
+            # A header that nobody thought of must not take the other series along; what
+            # highdicom says of it may name the patient, and stays in the log.
             logger.exception("the DICOM results of %s failed", series.name)
-            failed.append(series.name)
+            failed.append(f"{series.name}: an unexpected error; the log has its traceback")
     return written, failed
 
 
