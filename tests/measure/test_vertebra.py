@@ -66,7 +66,7 @@ def test_bounding_trapezoid_of_a_trapezoid_is_itself(degrees):
     np.testing.assert_allclose(found.corners, corners, atol=0.05)
     assert found.area_mm2 == pytest.approx(28 * 34, rel=1e-3)
     assert (found.top_mm, found.bottom_mm) == pytest.approx((36, 32), abs=0.05)
-    np.testing.assert_allclose(found.shorter, corners[[3, 2]], atol=0.05)
+    np.testing.assert_allclose(found.shared, corners[[3, 2]] @ found.axis, atol=0.05)
 
 
 def test_no_trapezoid_around_an_ellipse_is_smaller():
@@ -96,6 +96,14 @@ def test_heights_of_a_wedge(degrees):
     fit = measured(outline, turned([BACKWARD], degrees)[0])
     assert np.degrees(np.arctan2(*fit.trapezoid.axis)) == pytest.approx(-degrees, abs=0.1)
     assert fit.heights_mm == pytest.approx([29.4, 27.0, 24.6], abs=0.05)
+
+
+def test_lines_of_a_leaning_body_run_from_endplate_to_endplate():
+    """A parallelogram, 28 high, that leans by 8 mm: by the letter the line in front leaves it."""
+    leaning = TRAPEZOID * 0 + [(-14, -18), (-14, 18), (14, 10), (14, -26)]
+    fit = measured(polygon(*leaning))
+    assert fit.heights_mm == pytest.approx([28, 28, 28], abs=0.1)
+    assert fit.anchors[:, 0, 1] == pytest.approx([-15.2, -4, 7.2], abs=0.3)
 
 
 def test_concave_endplates_lower_the_middle_alone():
@@ -142,7 +150,7 @@ def test_a_rectangle_of_pixels_is_as_high_as_its_pixels():
     assert body.flags == ()
     assert body.fit.heights_mm[1] == pytest.approx(20.0, abs=1e-6)
     assert body.fit.heights_mm == pytest.approx([20.0, 20.0, 20.0], abs=0.02)
-    assert body.upper.length_mm == pytest.approx(56 * 0.7, abs=0.8)
+    assert body.upper.length_mm == pytest.approx(56 * 0.7, abs=1.0)
 
 
 def spiked(length_mm):

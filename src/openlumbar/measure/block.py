@@ -37,6 +37,8 @@ from openlumbar.measure.view import BlockView, Part
 
 #: Bodies nearer than this without a disc between them are fused, mm.
 FUSED_MM = 1.0
+#: A body this much higher than the highest of the two above and below is two in one.
+TOO_HIGH = 1.5
 #: A code whose largest piece is less than this part of it is torn.
 LEAST_SHARE = 0.7
 _NEIGHBOUR = ("neighbour-missing",)
@@ -111,7 +113,17 @@ class MeasuredBlock:
     def fit(self, code: int) -> Fit | tuple[str, ...]:
         """Trapezoid and anchor points in a vertebra's own slice, or why there are none."""
         flags, body = self.trouble(code), self.body(code)
-        return body.fit if body.fit is not None and not flags else flags or body.flags
+        if body.fit is None or flags:
+            return flags or body.flags
+        return ("irregular-outline",) if self._is_two(code, body.fit) else body.fit
+
+    def _is_two(self, code: int, fit: Fit) -> bool:
+        """Whether a body is so much higher than all near it that it must be two in one."""
+        codes = [c for c in vertebrae_of(self.view) if c not in (S1, S2)]
+        place = codes.index(code)
+        near = [self.body(c).fit for c in codes[max(place - 2, 0) : place + 3] if c != code]
+        heights = [float(other.heights_mm.max()) for other in near if other is not None]
+        return bool(heights) and float(fit.heights_mm.max()) > TOO_HIGH * max(heights)
 
     def heights(self, code: int | None) -> NDArray[np.float64] | None:
         """Anterior, middle, posterior height where they can be trusted."""

@@ -14,7 +14,7 @@ MARGIN = 0.1
 #: Places along an endplate where it is read.
 _PLACES = 41
 #: Points this near to the farthest in a direction share in a corner, mm.
-_NEAR_MM = 0.7
+_NEAR_MM = 0.4
 #: A plate's line is found again until it turns by less than this, radians.
 _STEADY = 1e-4
 #: An endplate shorter than this is none, mm.

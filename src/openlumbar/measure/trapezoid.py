@@ -52,11 +52,13 @@ class Trapezoid:
         return self.height_mm * (self.top_mm + self.bottom_mm) / 2
 
     @property
-    def shorter(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Front and back corner of the shorter of top and bottom."""
-        if self.top_mm <= self.bottom_mm:
-            return self.corners[0], self.corners[1]
-        return self.corners[3], self.corners[2]
+    def shared(self) -> tuple[float, float]:
+        """Front and back end, along the axis, of what top and bottom both cover.
+
+        The shorter of the two, where neither of its ends hangs over the other's.
+        """
+        along = self.corners @ self.axis
+        return float(max(along[0], along[3])), float(min(along[1], along[2]))
 
 
 def bounding_trapezoid(outline: Outline, expected: NDArray[np.float64]) -> Trapezoid:

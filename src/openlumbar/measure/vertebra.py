@@ -18,9 +18,9 @@ INWARD = 0.1
 #: Front, middle and back, in the order of ``Body.anchors``.
 PLACES = ("anterior", "middle", "posterior")
 #: A body fills at least this part of its trapezoid.
-LEAST_FILL = 0.75
+LEAST_FILL = 0.7
 #: No body is higher than this many times its depth …
-TALLEST = 1.35
+TALLEST = 1.4
 #: … nor lower than this, mm.
 LEAST_HEIGHT_MM = 4.0
 
@@ -110,7 +110,7 @@ def fit_body(outline: Outline, upper: Endplate, lower: Endplate) -> Fit | tuple[
     trapezoid = bounding_trapezoid(outline, mean / np.linalg.norm(mean))
     anchors = anchor_points(outline, trapezoid)
     if anchors is None:
-        return ("not-measurable",)
+        return ("irregular-outline",)
     fit = Fit(trapezoid, anchors)
     heights = fit.heights_mm
     if heights.min() < LEAST_HEIGHT_MM:
@@ -125,16 +125,21 @@ def anchor_points(outline: Outline, trapezoid: Trapezoid) -> NDArray[np.float64]
     """The six anchor points of Schneider et al. 2023, section 2.2.
 
     Lines square to the shorter of top and bottom start at its corners, moved 10 % inward,
-    and half-way between; the outermost points of the outline on them are the anchors.
+    and half-way between; the outermost points of the outline on them are the anchors. Where
+    the body leans (a rhomboid L5), such a line would run out through the front or back wall
+    instead of the other endplate: then what top and bottom share takes the place of the
+    shorter side. For a trapezoid that does not lean they are the same.
 
     Returns
     -------
     ndarray or None
-        ``[3, 2, 2]``: (front, middle, back) × (upper, lower) × (y, x), mm; None where a
-        line misses the outline.
+        ``[3, 2, 2]``: (front, middle, back) × (upper, lower) × (y, x), mm; None where the
+        body leans by more than half its depth, or a line misses the outline.
     """
+    front, back = trapezoid.shared
+    if back - front < 0.5 * min(trapezoid.top_mm, trapezoid.bottom_mm):
+        return None
     axis = trapezoid.axis
-    front, back = (corner @ axis for corner in trapezoid.shorter)
     places = front + (back - front) * np.array([INWARD, 0.5, 1 - INWARD])
     upper, lower = outline.span(axis, places)
     if np.isnan(upper).any():
