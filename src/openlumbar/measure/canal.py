@@ -93,7 +93,19 @@ def canal_readings(view: BlockView) -> list[Reading]:
     course = course_of(view)
     levels = [part for part in view.parts.values() if _is_level(part.code)]
     levels.sort(key=lambda part: part.place_mm[0])
-    return [_reading(view, course, part) for part in levels]
+    outlines = {} if course is None else _outlines(course, view.pixel_mm)
+    return [_reading(view, course, outlines, part) for part in levels]
+
+
+def _outlines(course: Course, pixel_mm: tuple[float, float]) -> dict[int, Outline | None]:
+    """Of the canal on each slice that its middle lies on."""
+    columns = np.flatnonzero(course.mask.any((0, 1)))
+    box = np.s_[course.rows[0] : course.rows[-1] + 1, columns[0] : columns[-1] + 1]
+    origin = (float(course.rows[0]), float(columns[0]))
+    return {
+        int(slice_): outline_of(course.mask[slice_][box], pixel_mm, origin)
+        for slice_ in np.unique(course.slices)
+    }
 
 
 def _is_level(code: int) -> bool:
@@ -162,7 +174,9 @@ def _centres(mask: NDArray[np.bool_], rows: NDArray[np.intp], slices: NDArray[np
     return np.interp(np.arange(len(rows)), known, ((front + back) / 2)[known])
 
 
-def _reading(view: BlockView, course: Course | None, part: Part) -> Reading:
+def _reading(
+    view: BlockView, course: Course | None, outlines: dict[int, Outline | None], part: Part
+) -> Reading:
     if course is None:
         return _withheld(part, "no-canal")
     point = _beside(view, part)
@@ -171,7 +185,7 @@ def _reading(view: BlockView, course: Course | None, part: Part) -> Reading:
     if flag:
         return _withheld(part, flag)
     slice_ = int(course.slices[place])
-    outline = outline_of(course.mask[slice_], view.pixel_mm)
+    outline = outlines[slice_]
     ends = None if outline is None else _across(outline, course, place)
     if ends is None:
         return _withheld(part, "not-measurable")
