@@ -84,7 +84,7 @@ def test_every_number_comes_back_with_unit_and_level(written):
         "L1-S1": "Lumbar spine",
     }
     assert back == {
-        (metric_concept(m.structure, m.metric).value, sites[m.level]): (m.value, m.unit)
+        (metric_concept(m.structure, m.metric).value, sites[m.level]): (round(m.value, 3), m.unit)
         for m in MEASUREMENTS
         if m.value is not None
     }

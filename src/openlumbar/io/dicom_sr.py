@@ -60,6 +60,8 @@ from openlumbar.io.dicom_source import Source, derived_uid
 
 _CONFIDENCE = CodedConcept("confidence", PRIVATE, "Confidence, 0 to 1")
 _FLAG = CodedConcept("flag", PRIVATE, "Flag")
+#: Digits behind the point, as in ``measurements.csv``.
+_DECIMALS = 3
 _POSITIONS = {"S": SUPINE, "P": PRONE}
 
 
@@ -292,7 +294,7 @@ class _Writer:
         unit = coded(UNITS[entry.unit])
         measurement = hd.Measurement(
             name=coded(metric_concept(entry.structure, entry.metric)),
-            value=float(entry.value or 0.0),
+            value=_rounded(entry.value or 0.0),
             unit=unit,
             properties=_properties(entry, unit),
             referenced_images=self._slice(entry),
@@ -367,10 +369,14 @@ def _flags(entry: Measurement) -> list[hd.TextContentItem]:
 def _number(name: CodedConcept, value: float, unit: CodedConcept) -> hd.NumContentItem:
     return hd.NumContentItem(
         name=name,
-        value=float(value),
+        value=_rounded(value),
         unit=unit,
         relationship_type=RelationshipTypeValues.HAS_PROPERTIES,
     )
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), _DECIMALS)
 
 
 def _text(name: CodedConcept, value: str, relationship: str) -> hd.TextContentItem:
