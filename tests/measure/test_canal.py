@@ -143,12 +143,14 @@ def test_a_canal_whose_middle_is_not_imaged_is_withheld():
     assert reading.flags == ("off-midline",)
 
 
-def test_a_single_slice_is_measured_and_says_that_nobody_knows_the_midline():
+@pytest.mark.parametrize(("spinous_mm", "flags"), [(28.0, ()), (9.0, ("off-midline",))])
+def test_a_single_slice_is_of_the_midline_where_it_shows_spinous_processes(spinous_mm, flags):
     view = _tube(0.0)
+    view.volume.array[6, 90:110, 115 : 115 + round(spinous_mm / 0.6)] = vertebra_code("L4")
     volume = Volume(view.volume.array[6:7], view.volume.affine)
     (reading,) = canal_readings(view_of(("made", 0), volume, volume.with_array(view.bodies[6:7])))
     assert reading.value == pytest.approx(14.0, abs=0.45)
-    assert reading.flags == ("off-midline",)
+    assert reading.flags == flags
 
 
 def test_a_cord_with_a_code_of_its_own_belongs_to_the_canal():

@@ -291,21 +291,29 @@ def test_one_vertebra_upside_down_is_told_by_the_canal_in_front(spine):
     assert all(m.value is None for m in found.values())
 
 
-def test_a_single_slice_is_measured_as_that_slice(spine, truth):
-    middle = round(np.argwhere(spine.bodies == L3)[:, 0].mean())
+def _single(spine: Spine, aside: int = 0) -> Spine:
+    """One slice, some slices from the middle of L3."""
+    k = round(np.argwhere(spine.bodies == L3)[:, 0].mean()) + aside
     affine = spine.affine.copy()
-    affine[:3, 3] += middle * affine[:3, 2]
-    single = Spine(
-        spine.labels[middle : middle + 1], spine.bodies[middle : middle + 1], affine
-    ).measured()
+    affine[:3, 3] += k * affine[:3, 2]
+    return Spine(spine.labels[k : k + 1], spine.bodies[k : k + 1], affine)
+
+
+def test_a_single_slice_of_the_midline_is_measured_and_less_sure(spine, truth):
+    single = _single(spine).measured()
     # Where the slice lies sideways is all that a centroid's x can say.
     assert [w for w in _wrong(single, truth) if "centroid_x" not in w] == []
-    assert single["vertebra", "L3", "middle_height_mm"].value is not None
-    assert single["canal", "L3", "ap_diameter_mm"].value is not None
-    assert single["canal", "L3", "ap_diameter_mm"].flags == ("off-midline",)
-    for key, m in single.items():
-        if m.value is not None:
-            assert m.confidence < truth[key].confidence
+    for key in (("vertebra", "L3", "middle_height_mm"), ("canal", "L3", "ap_diameter_mm")):
+        assert single[key].value is not None
+        assert single[key].flags == ()
+        assert single[key].confidence < truth[key].confidence
+
+
+def test_a_single_slice_beside_the_midline_has_no_canal_without_a_flag(spine):
+    for aside in (-2, 2):
+        canal = [m for m in _single(spine, aside).measured().values() if m.structure == "canal"]
+        assert canal
+        assert all(m.flags for m in canal)
 
 
 def test_slices_turned_far_against_the_spine_give_no_number():
