@@ -24,12 +24,6 @@ def font_folders() -> tuple[Path, ...]:
     return source_sans, dejavu
 
 
-def drawing_fonts() -> tuple[Path, ...]:
-    """The files that a drawing uses: regular and semibold."""
-    folder = font_folders()[0]
-    return folder / "SourceSansPro-Regular.ttf", folder / "SourceSansPro-Semibold.ttf"
-
-
 def legible(text: str) -> str:
     """A text with each sign that no font of ours has written as its number.
 

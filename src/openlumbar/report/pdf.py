@@ -13,13 +13,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import openlumbar
 from openlumbar.io.analysis import Analysis
 from openlumbar.report.content import report_of
 from openlumbar.report.fonts import FAMILIES, legible
 from openlumbar.report.panel import Panel
 from openlumbar.report.parts import Cell, Doubt, Fact, LevelSection, NumberingFacts, Report, Row
-from openlumbar.report.rulers import panel_records, ruler_panels
+from openlumbar.report.rulers import cells_of, panel_records, ruler_panels
 from openlumbar.report.typeset import typeset
 from openlumbar.report.wording import percent, with_unit
 
@@ -131,7 +130,7 @@ def _record(analysis: Analysis, report: Report) -> tuple[dict[str, Any], dict[st
     first, drawn = _first_panel(analysis, report)
     return {
         "title": report.title,
-        "version": openlumbar.__version__,
+        "version": analysis.run.version,
         "families": FAMILIES,
         "notices": report.notices,
         "subject": _facts(report.subject),
@@ -253,7 +252,7 @@ def _table(
     title: str, sections: Sequence[LevelSection], heads: Sequence[_Head], place: int
 ) -> dict[str, Any] | None:
     """Lines of the sections that have a number; columns that nobody has are left out."""
-    numbers = {section.name: _numbers(section, place) for section in sections}
+    numbers = {section.name: cells_of(section, place) for section in sections}
     used = [head for head in heads if any(head.metric in cells for cells in numbers.values())]
     lines = [
         {
@@ -272,16 +271,6 @@ def _table(
     ]
     heads_record = [{"title": head.title, "unit": head.unit} for head in used]
     return {"title": title, "heads": heads_record, "lines": lines} if lines else None
-
-
-def _numbers(section: LevelSection, place: int) -> dict[str, Cell]:
-    """By metric; of one that was measured several times, the first."""
-    cells: dict[str, Cell] = {}
-    for row in section.rows:
-        cell = row.cells[place]
-        if cell is not None:
-            cells.setdefault(row.metric, cell)
-    return cells
 
 
 def _cell(cell: Cell) -> dict[str, Any]:

@@ -204,12 +204,12 @@ def _slab(analysis: Analysis, column: Column) -> Slab | None:
 def _entries(report: Report, place: int) -> tuple[Entry, ...]:
     """Sections from head to foot with the numbers of one column."""
     return tuple(
-        Entry(section, _cells(section, place)) for section in (*report.spine, *report.levels)
+        Entry(section, cells_of(section, place)) for section in (*report.spine, *report.levels)
     )
 
 
-def _cells(section: LevelSection, place: int) -> dict[str, Cell]:
-    """By metric; of one that was measured several times, the first."""
+def cells_of(section: LevelSection, place: int) -> dict[str, Cell]:
+    """Numbers of a section in one column, by metric; of several of one metric the first."""
     cells: dict[str, Cell] = {}
     for row in section.rows:
         cell = row.cells[place]
