@@ -135,6 +135,8 @@ class Viewer:
         The picture, and the part of it that holds the anatomy.
     first
         The slide to open with.
+    apart_mm
+        From slice to slice.
     window
         Lowest and highest of the 256 grey levels that are told apart at first.
     """
@@ -146,6 +148,7 @@ class Viewer:
     whole: Box
     zoomed: Box
     first: int
+    apart_mm: float
     window: tuple[float, float]
     slides: tuple[Slide, ...]
     names: tuple[Name, ...]
@@ -198,7 +201,8 @@ def _viewer(key: str, column: Column, slab: Slab, report: Report) -> Viewer:
     numbers = [slab.view(shown).slice for shown in range(len(pictures))]
     outlines = _outlines(slab)
     first = _first(slab)
-    spacing = frame_of(slab.labels).spacing_mm[1:]
+    apart_mm, *spacing_mm = frame_of(slab.labels).spacing_mm
+    spacing = (spacing_mm[0], spacing_mm[1])
     return Viewer(
         key=key,
         column=column.key,
@@ -207,6 +211,7 @@ def _viewer(key: str, column: Column, slab: Slab, report: Report) -> Viewer:
         whole=_box((slice(0, None), slice(0, None)), _canonical(slab.labels)[0], spacing),
         zoomed=_zoomed(slab, spacing),
         first=first,
+        apart_mm=apart_mm,
         window=window,
         slides=tuple(
             Slide(number, picture, shapes)

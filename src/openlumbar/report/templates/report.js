@@ -4,6 +4,8 @@
   const one = (selector, root = document) => root.querySelector(selector);
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
   document.documentElement.classList.add("js");
+  /* A spine bends out of a slice: rulers are shown on slices as near as this, in millimetres. */
+  const NEARBY = 8;
 
   /* One sagittal block: its slices, outlines, rulers, and its grey levels. */
   class Viewer {
@@ -22,7 +24,14 @@
       this.window = figure.dataset.window.split(" ").map(Number);
       this.slide = this.first;
       this.groups = new Set();
-      this.everywhere = false;
+      this.apart = Number(figure.dataset.apart);
+      this.reach = 0;
+    }
+
+    /* Slices count from 0 in the order of the file, which may run either way. */
+    get ends() {
+      const numbers = this.outlines.map((slide) => Number(slide.dataset.number));
+      return `${Math.min(...numbers)}–${Math.max(...numbers)}`;
     }
 
     get count() { return this.outlines.length; }
@@ -36,20 +45,19 @@
       const current = this.outlines[this.slide].dataset;
       const seen = new Set(current.names.split(" "));
       for (const name of this.names) name.classList.toggle("off", !seen.has(name.dataset.of));
-      const place = `slice ${current.number} · ${this.slide + 1} of ${this.count}`;
+      const place = `slice ${current.number} of ${this.ends}`;
       one(".where", this.figure).textContent = place;
       this.slider.setAttribute("aria-valuetext", place);
       this.lay();
     }
 
-    /* Rulers lie on their own slice; on the others only where that was asked for. */
+    /* Rulers lie on their own slice, and are faint on those nearby. */
     lay() {
       for (const ruler of this.rulers) {
-        const here = Number(ruler.dataset.slide) === this.slide;
-        const wanted = this.groups.has(ruler.dataset.group) && (here || this.everywhere);
-        ruler.classList.toggle("on", here);
-        ruler.classList.toggle("show", wanted);
-        ruler.classList.toggle("far", !here);
+        const away = this.apart * Math.abs(Number(ruler.dataset.slide) - this.slide);
+        ruler.classList.toggle("on", away === 0);
+        ruler.classList.toggle("show", this.groups.has(ruler.dataset.group) && away <= this.reach);
+        ruler.classList.toggle("near", away > 0);
       }
     }
 
@@ -244,7 +252,7 @@
         knob.width.value = Number(from.width) + right * 0.15;
         regrey();
       } else {
-        viewer.show(from.slide + Math.round(down / 24));
+        viewer.show(from.slide + Math.round(right / 24));
       }
     });
     addEventListener("pointerup", () => { from = null; });
@@ -285,8 +293,8 @@
       const apply = () => {
         const on = box.checked !== ("inverse" in box.dataset);
         one(".pictures").classList.toggle(box.dataset.toggle, on);
-        if (box.dataset.toggle === "all-slices") {
-          for (const viewer of viewers) { viewer.everywhere = on; viewer.lay(); }
+        if (box.dataset.toggle === "nearby") {
+          for (const viewer of viewers) { viewer.reach = on ? NEARBY : 0; viewer.lay(); }
         }
       };
       box.addEventListener("change", apply);
