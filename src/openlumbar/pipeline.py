@@ -38,6 +38,7 @@ from openlumbar.measure import measure_sagittal
 from openlumbar.models import Predictor, load_model
 from openlumbar.report.dicom import write_dicom_results
 from openlumbar.report.html import write_html
+from openlumbar.report.pdf import write_pdf
 from openlumbar.report.pictures import draw_series
 from openlumbar.report.rulers import draw_rulers
 from openlumbar.segment import segment_sagittal
@@ -323,6 +324,8 @@ def _draw(analysis: Analysis, folder: Path, stages: Stages) -> None:
 def _report(analysis: Analysis, folder: Path, stages: Stages, inputs: Sequence[Path]) -> None:
     """What a person reads, and the same as DICOM; the page names what failed before it ends."""
     pdf = folder / "report.pdf"
+    with stages.stage("report"):
+        write_pdf(analysis, pdf)
     if inputs:
         with stages.stage("dicom"):
             write_dicom_results(analysis, inputs, folder, pdf if pdf.exists() else None)
