@@ -135,6 +135,22 @@ def test_one_block_may_come_from_several_multi_frame_instances(tmp_path):
         assert np.array_equal(np.array([0, *segments])[numbers], labels[k])
 
 
+def test_slices_may_differ_in_the_last_digits_of_their_orientation(tmp_path):
+    slices = pictures(5)
+    slices[3].ImageOrientationPatient = [0.00002, 1.0, 0.0, 0.0, 0.0, -1.0]
+    save(slices, tmp_path / "exam")
+    found, labels, block, segments, _ = segmented(tmp_path / "exam")
+    back = found.get_pixels_by_source_instance(list(block.instances), combine_segments=True)
+    assert np.array_equal(np.array([0, *segments])[back], labels)
+
+
+def test_a_thickness_that_is_not_given_is_the_distance_between_slices(tmp_path):
+    save(pictures(5, SliceThickness=None), tmp_path / "exam")
+    found = segmented(tmp_path / "exam")[0]
+    measures = found.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert (float(measures.SliceThickness), float(measures.SpacingBetweenSlices)) == (4.0, 4.0)
+
+
 def test_segments_have_names_codes_colours_and_what_made_them(tmp_path):
     save(pictures(5), tmp_path / "exam")
     found, _, _, segments, path = segmented(tmp_path / "exam")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from highdicom import AlgorithmIdentificationSequence, SOPClass
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import CodedConcept
@@ -15,8 +16,11 @@ from pydicom.valuerep import format_number_as_ds
 
 from openlumbar.core.run import Run
 from openlumbar.core.snomed import PRIVATE, PRIVATE_NAME, Concept
+from openlumbar.io.dicom_header import Placement
 from openlumbar.io.dicom_source import CHARACTER_SET, Source, SourceImage, new_uid
 
+#: Slices nearer than this are at the same place (as ``exam/blocks.py`` has it).
+SAME_PLACE_MM = 0.1
 MANUFACTURER = "OpenLumbar"
 MODEL = "OpenLumbar"
 #: Software has none, but PS3.3 C.7.5.2 wants one.
@@ -93,19 +97,33 @@ def reference(source: Source, image: SourceImage) -> Dataset:
     dataset.SeriesNumber = source.series_number
     dataset.Rows, dataset.Columns = place.shape
     dataset.PixelSpacing = decimals(place.spacing_mm)
-    dataset.SliceThickness = decimals([place.thickness_mm or place.step_mm or 1.0])[0]
+    dataset.SliceThickness = decimals([_thickness_mm(source, place)])[0]
     dataset.ImagePositionPatient = decimals(place.position)
     dataset.ImageOrientationPatient = decimals((*place.row, *place.column))
     return dataset
 
 
-def as_single_frame(source: Source, image: SourceImage, uid: str) -> Dataset:
-    """Describe one picture as an instance of its own, under another UID if need be.
+def _thickness_mm(source: Source, place: Placement) -> float:
+    """Slice Thickness; where it is not given, the distance to the next slice, or 1 mm."""
+    given = place.thickness_mm or place.step_mm
+    if given:
+        return given
+    offsets = [
+        np.subtract(image.placement.position, place.position) for image in source.images.values()
+    ]
+    steps = [abs(float(offset @ place.normal)) for offset in offsets]
+    return min((step for step in steps if step > SAME_PLACE_MM), default=1.0)
 
-    highdicom takes either single-frame instances or one whole multi-frame one; a block
-    may be a part of one, or of several.
+
+def as_single_frame(source: Source, image: SourceImage, uid: str, first: SourceImage) -> Dataset:
+    """Describe one picture of a block as an instance of its own, under another UID if need be.
+
+    highdicom takes either single-frame instances or one whole multi-frame one, where a
+    block may be a part of one, or of several; and it takes one orientation, the ``first``
+    picture's, where slices of a block differ in the last digits.
     """
-    dataset = reference(source, image)
+    place = replace(image.placement, row=first.placement.row, column=first.placement.column)
+    dataset = reference(source, replace(image, placement=place))
     dataset.SOPClassUID = MRImageStorage
     dataset.SOPInstanceUID = uid
     return dataset

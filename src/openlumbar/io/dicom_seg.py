@@ -118,7 +118,9 @@ def make_segmentation(
         _description(code, number, labels.bodies, source, run) for code, number in segments.items()
     ]
     dataset = HighdicomSegmentation(
-        source_images=[as_single_frame(source, image, uid) for uid, image in stand_ins.items()],
+        source_images=[
+            as_single_frame(source, image, uid, images[0]) for uid, image in stand_ins.items()
+        ],
         pixel_array=numbers[labels.codes],
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=descriptions,
