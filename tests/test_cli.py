@@ -227,3 +227,16 @@ def test_python_dash_m_is_the_same_command():
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 2
     assert answer.stderr.startswith("openlumbar: ")
+
+
+def test_a_reader_that_has_gone_is_no_bug():
+    code = (
+        "import sys; from openlumbar import cli\n"
+        "class Gone:\n"
+        "    def __call__(self, *arguments, **options): raise BrokenPipeError\n"
+        "cli.app = Gone(); sys.exit(cli.main(['labels']))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (answer.returncode, answer.stderr) == (0, "")

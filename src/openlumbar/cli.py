@@ -404,6 +404,10 @@ def _run(argv: list[str]) -> int:
     except OpenLumbarError as error:
         _complain(str(error))
         return WRONG_INPUT
+    except BrokenPipeError:
+        # Whoever read what we print has gone (| head). The output is whole by then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     except KeyboardInterrupt:
         _complain("interrupted; nothing was written")
         return INTERRUPTED
