@@ -70,7 +70,7 @@ def test_nothing_where_nothing_is():
 @pytest.mark.parametrize("slip_mm", [-5.0, 0.0, 2.0, 9.0])
 @pytest.mark.parametrize("degrees", [0, 35])
 def test_slip_of_shifted_boxes(slip_mm, degrees):
-    upper = dense(turned(BOX + (-36.0, -slip_mm), degrees))
+    upper = dense(turned(BOX + np.array([-36.0, -slip_mm]), degrees))
     lower = dense(turned(BOX, degrees))
     axis = turned(BACKWARD, degrees)
     slip = slip_of(find_endplate(upper, axis, upper=False), find_endplate(lower, axis, upper=True))

@@ -30,6 +30,7 @@ from openlumbar.measure.endplates import (
     slip_of,
 )
 from openlumbar.measure.midline import Middle, middle_of
+from openlumbar.measure.outline import down_of
 from openlumbar.measure.reading import Reading, Stroke
 from openlumbar.measure.trapezoid import Trapezoid
 from openlumbar.measure.vertebra import INWARD, PLACES, Body, Fit, read_body
@@ -93,8 +94,8 @@ class MeasuredBlock:
         upper, lower = self.body(segment.above), self.body(segment.below)
         if upper.lower is None or lower.upper is None:
             return False
-        gap = lower.upper.points.mean(0) - upper.lower.points.mean(0)
-        return float(np.linalg.norm(gap)) < FUSED_MM
+        apart = lower.upper.points.mean(0) - upper.lower.points.mean(0)
+        return float(apart @ down_of(lower.upper.axis)) < FUSED_MM
 
     def body(self, code: int, slice_: int | None = None) -> Body:
         """A vertebra in a slice, its own middle one when None."""
