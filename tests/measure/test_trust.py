@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from openlumbar.measure import trust
 from openlumbar.measure.reading import Reading, Stroke
 from openlumbar.measure.view import BlockView, view_of
 
+ROOT = Path(__file__).parents[2]
 SPACING = (4.0, 0.7, 0.7)
 SHAPE = (13, 260, 150)
 LUMBAR = tuple(vertebra_code(f"L{n}") for n in range(1, 6))
@@ -311,3 +314,14 @@ def test_discs_too_small_to_be_any_are_not_measurable():
         view, structure="disc", level="L3-L4", metric="height_mm", value=1.4, codes=(code,)
     )
     assert (found.value, found.flags) == (None, ("not-measurable",))
+
+
+def test_the_page_of_measurements_has_the_constants_of_the_code():
+    page = (ROOT / "docs" / "reference" / "measurements.md").read_text("utf-8")
+    documented = dict(re.findall(r"^\| `([A-Z_0-9]+)` \| ([\d.]+) \|", page, re.M))
+    assert len(documented) == 14
+    assert {name: float(value) for name, value in documented.items()} == {
+        name: getattr(trust, name) for name in documented
+    }
+    for word in trust.STANDS:
+        assert f"`{word}`" in page

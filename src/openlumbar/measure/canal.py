@@ -31,7 +31,8 @@ BEYOND_MM = 1.0
 #: lie within: a little over half of a narrow sac. Generic, ours.
 HALF_WIDTH_MM = 9.0
 #: A slice that shows so much of the arches from front to back is one of the midline, mm.
-#: Phantoms and SPIDER: 23 and more on the middle slice, 7 to 19 at 4 and 8 mm from it.
+#: By eye on phantoms and three patients: 23 and more on the middle slice, mostly under 20 on
+#: those beside it.
 SPINOUS_MM = 20.0
 #: Shorter canals than this have no course.
 LEAST_MM = 8.0
