@@ -76,10 +76,6 @@
   for (const viewer of viewers) {
     for (const ruler of viewer.rulers) byCell.set(ruler.dataset.cell, { viewer, ruler });
   }
-  const columnOf = new Map();
-  for (const table of all(".glance")) {
-    for (const button of all("[data-cell]", table)) columnOf.set(button.dataset.cell, table.dataset.column);
-  }
   const state = { viewer: viewers.find((v) => v.figure.classList.contains("on")), kept: "", back: null };
 
   function open(viewer) {
@@ -260,7 +256,7 @@
   }
 
   /* Sliders in the middle are the greys that the report opens with. */
-  const knob = { level: one("[data-level]"), width: one("[data-width]") };
+  const knob = { level: one("[data-brightness]"), width: one("[data-contrast]") };
   const greys = new Map(viewers.map((viewer) => [viewer, { level: 128, width: 50 }]));
 
   function regrey() {
