@@ -58,17 +58,23 @@ def private_scheme() -> list[CodingSchemeIdentificationItem]:
 
 
 def algorithm(run: Run) -> AlgorithmIdentificationSequence:
-    """Say what made a result: the version, and the weights with the head of their hash."""
-    weights = {
+    """Say what made a result: the version, and the weights with the head of their hash.
+
+    Where masks were given (``openlumbar measure``) the codes they came in stand in place of
+    the weights.
+    """
+    parameters = {
         f"weights {entry.name}": f"{entry.version} sha256:{entry.sha256[:16]}"
         for entry in run.weights
     }
+    if "codes" in run.options:
+        parameters["masks"] = f"given, in the codes of {run.options['codes']}"
     return AlgorithmIdentificationSequence(
         name=MODEL,
         family=codes.cid7162.ArtificialIntelligence,
         version=run.version,
         source=MANUFACTURER,
-        parameters=weights or None,
+        parameters=parameters or None,
     )
 
 

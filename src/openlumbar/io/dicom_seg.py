@@ -184,7 +184,7 @@ def _description(
         segment_label=label,
         segmented_property_category=coded(ANATOMICAL_STRUCTURE),
         segmented_property_type=coded(body_concept(code) if bodies else structure_concept(code)),
-        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_type=_algorithm_type(run),
         algorithm_identification=algorithm(run),
         tracking_uid=tracking_uid(source, label),
         tracking_id=label,
@@ -195,6 +195,13 @@ def _description(
         kind = description.SegmentedPropertyTypeCodeSequence[0]
         kind.SegmentedPropertyTypeModifierCodeSequence = [coded(side)]
     return description
+
+
+def _algorithm_type(run: Run) -> SegmentAlgorithmTypeValues:
+    """Masks that were given may have been corrected by hand, or drawn by it."""
+    given = "codes" in run.options
+    kinds = SegmentAlgorithmTypeValues
+    return kinds.SEMIAUTOMATIC if given else kinds.AUTOMATIC
 
 
 def _has_private(descriptions: Sequence[SegmentDescription]) -> bool:

@@ -51,7 +51,6 @@ def write_label_table(labels: NDArray, path: Path, source: str) -> None:
     present = [int(code) for code in np.unique(labels) if code]
     table = {
         "schema_version": SCHEMA_VERSION,
-        "Manual": False,
         "Sources": [source],
         "labels": label_rows(present),
     }
