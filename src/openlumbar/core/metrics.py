@@ -48,7 +48,8 @@ _TABLE: tuple[Metric, ...] = (
         "Anterior height",
         "mm",
         "between the outermost points of the body on a line square to the shorter of the "
-        "bounding trapezoid's parallel sides, 10 % of that side behind its front corner",
+        "bounding trapezoid's parallel sides, 10 % of that side behind its front corner; where "
+        "the body leans, what both sides share stands for the shorter one",
         _SCHNEIDER,
     ),
     Metric(
@@ -97,7 +98,8 @@ _TABLE: tuple[Metric, ...] = (
         "vertebra",
         "Crush ratio",
         "1",
-        "posterior height over the mean posterior height of the vertebrae above and below",
+        "posterior height over the mean posterior height of the vertebrae above and below, or "
+        "that of the one there is",
         _OURS,
     ),
     Metric(
@@ -105,7 +107,8 @@ _TABLE: tuple[Metric, ...] = (
         "disc",
         "Height",
         "mm",
-        "mean distance between the two endplates over the central 80 % of the disc's length",
+        "mean thickness of the disc, from endplate to endplate square to its midline, over the "
+        "central 80 % of its length in its most central slice",
         "OpenLumbar design, section 4",
     ),
     Metric(
@@ -121,7 +124,8 @@ _TABLE: tuple[Metric, ...] = (
         "disc",
         "Anterior distance",
         "mm",
-        "between the facing anterior anchor points of the two vertebrae",
+        "between the facing anterior anchor points of the two vertebrae; those of S1 lie on its "
+        "upper endplate, 10 % of it inward",
         _SCHNEIDER,
     ),
     Metric(
@@ -129,7 +133,8 @@ _TABLE: tuple[Metric, ...] = (
         "disc",
         "Posterior distance",
         "mm",
-        "between the facing posterior anchor points of the two vertebrae",
+        "between the facing posterior anchor points of the two vertebrae; those of S1 lie on its "
+        "upper endplate, 10 % of it inward",
         _SCHNEIDER,
     ),
     Metric(
@@ -137,8 +142,9 @@ _TABLE: tuple[Metric, ...] = (
         "disc",
         "Disc height index",
         "1",
-        "height of the disc over the mean middle height of the vertebrae above and below",
-        _OURS,
+        "height of the disc over the mean middle height of the vertebrae above and below; above "
+        "S1, which has no height, over that of the vertebra above",
+        "SpineBase, Disc-Height Index (spinebase.org), its mean of three heights by the mean height",
     ),
     Metric(
         "disc_angle_deg",
@@ -163,8 +169,8 @@ _TABLE: tuple[Metric, ...] = (
         "disc",
         "Listhesis",
         "mm",
-        "shift of the vertebra above along the upper endplate of the one below, at the posterior "
-        "corners; positive forward",
+        "shift of the vertebra above along the upper endplate of the one below, between its lower "
+        "and the other's upper posterior corner; positive forward",
         "OpenLumbar design, section 4",
     ),
     Metric(
@@ -181,7 +187,7 @@ _TABLE: tuple[Metric, ...] = (
         "Meyerding grade",
         "1",
         "quarter of the lower endplate that the upper vertebra has slipped by, from a forward "
-        "slip of 3 mm up; 0 below that",
+        "slip of 3 mm up, and 5 beyond its front; 0 below 3 mm",
         "OpenLumbar design, section 4",
     ),
     Metric(
