@@ -144,7 +144,7 @@ _TABLE: tuple[Metric, ...] = (
         "1",
         "height of the disc over the mean middle height of the vertebrae above and below; above "
         "S1, which has no height, over that of the vertebra above",
-        "SpineBase, Disc-Height Index (spinebase.org), its mean of three heights by the mean height",
+        "SpineBase, Disc-Height Index (spinebase.org), with the mean height for its mean of three",
     ),
     Metric(
         "disc_angle_deg",
