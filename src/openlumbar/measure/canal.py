@@ -56,7 +56,7 @@ class Course:
         ``[n, 2]`` of (y, x): middle from front to back.
     cut
         Of each row: whether the canal leaves the slices sideways and little of it is seen,
-        as on a single slice, where no spinous processes tell that this is the middle.
+        as on a single slice: then only spinous processes can tell that this is the middle.
     seen
         Of each row: whether its middle may lie within the slices all the same.
     """
@@ -132,30 +132,27 @@ def course_of(view: BlockView) -> Course | None:
         return None
     middle, cut, seen = _middles(mask[:, rows], view.spacing_mm)
     slices = np.clip(np.rint(middle), 0, len(mask) - 1).astype(np.intp)
-    if cut.any() and shows_spinous(view, int(np.median(slices))):
-        cut = np.zeros_like(cut)
     columns = _centres(mask, rows, slices)
     columns = ndimage.gaussian_filter1d(columns, COURSE_MM / height, mode="nearest")
     points = np.stack([rows * height, columns * width], -1)
     return Course(mask, rows, slices, points, cut, seen)
 
 
-def shows_spinous(view: BlockView, slice_: int) -> bool:
-    """Whether a slice shows the length of the spinous processes of most lumbar vertebrae.
+def shows_spinous(view: BlockView, slice_: int, part: Part) -> bool:
+    """Whether a slice shows the length of the spinous process beside a level.
 
     They are a few millimetres thick and lie in the midline; the laminae beside them are half
     as deep from front to back. On one or two slices nothing else tells where the middle is.
+    That of the vertebra above hangs beside a disc, if not that of the one below.
     """
-    arches = (view.labels[slice_] != view.bodies[slice_]) & (view.labels[slice_] > 0)
-    depths = []
-    for code in (c for c in view.parts if anatomy.BY_CODE[c].name[0] == "L" and _is_bone(c)):
-        columns = np.flatnonzero((arches & (view.labels[slice_] == code)).any(0))
-        depths.append(np.ptp(columns) * view.pixel_mm[1] if len(columns) else 0.0)
-    return bool(depths) and float(np.median(depths)) >= SPINOUS_MM
+    names = anatomy.BY_CODE[part.code].name.split("-")
+    return any(_arch_depth_mm(view, slice_, anatomy.vertebra_code(n)) >= SPINOUS_MM for n in names)
 
 
-def _is_bone(code: int) -> bool:
-    return anatomy.BY_CODE[code].kind == "vertebra"
+def _arch_depth_mm(view: BlockView, slice_: int, code: int) -> float:
+    arch = (view.labels[slice_] == code) & (view.bodies[slice_] != code)
+    columns = np.flatnonzero(arch.any(0))
+    return float(np.ptp(columns) + 1) * view.pixel_mm[1] if len(columns) else 0.0
 
 
 def _middles(
@@ -209,6 +206,7 @@ def _reading(
     if flag:
         return _withheld(part, flag)
     slice_ = int(course.slices[place])
+    unsure = course.cut[place] and not shows_spinous(view, slice_, part)
     outline = outlines[slice_]
     ends = None if outline is None else _across(outline, course, place)
     if ends is None:
@@ -221,7 +219,7 @@ def _reading(
         codes=(anatomy.SPINAL_CANAL,),
         slice=slice_,
         strokes=(Stroke(RULER, slice_, ends),),
-        flags=("off-midline",) if course.cut[place] else (),
+        flags=("off-midline",) if unsure else (),
     )
 
 

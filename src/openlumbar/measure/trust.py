@@ -119,7 +119,7 @@ PLAUSIBLE: dict[tuple[str, str], tuple[float, float]] = {
     ("disc", "segmental_angle_deg"): (-40.0, 60.0),
     ("disc", "listhesis_mm"): (-25.0, 45.0),
     ("disc", "listhesis_percent"): (-70.0, 120.0),
-    ("canal", "ap_diameter_mm"): (2.0, 35.0),
+    ("canal", "ap_diameter_mm"): (3.0, 35.0),
     ("spine", "lordosis_deg"): (-30.0, 110.0),
 }
 
