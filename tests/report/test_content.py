@@ -18,9 +18,9 @@ from openlumbar.core.plane import Plane
 from openlumbar.core.run import Failure
 from openlumbar.report.content import report_of
 from openlumbar.report.wording import (
+    confidence_text,
     flag_text,
     number_text,
-    percent,
     rank,
     uncertainty_text,
     with_unit,
@@ -144,7 +144,7 @@ def test_findings_say_what_is_read_first():
     assert findings["Largest slip"].detail == "L4-L5 · backward"
     assert findings["Narrowest canal"].value == "12.3 ± 0.3 mm"
     assert findings["Most wedged body"].doubtful
-    assert findings["Vertebrae"].detail == "L4 to L5 · names 93 % certain"
+    assert findings["Vertebrae"].detail == "L4 to L5 · confidence of names 0.93"
     assert (findings["Numbers"].value, findings["Numbers"].doubtful) == ("7 of 8", True)
 
 
@@ -229,5 +229,5 @@ def test_a_series_without_masks_has_no_column():
 def test_names_without_numbers_have_sections_all_the_same():
     report = report_of(analysis_of(sagittal_series()))
     assert [section.rows for section in report.levels] == [(), (), ()]
-    assert [percent(section.confidence) for section in report.levels] == ["90 %"] * 3
+    assert [confidence_text(section.confidence) for section in report.levels] == ["0.90"] * 3
     assert len(level_rows(sagittal_series())) == 3

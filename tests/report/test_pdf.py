@@ -85,7 +85,7 @@ def test_the_first_page_has_the_numbers_the_picture_and_the_doubts(plain):
 
 def test_a_section_has_the_numbers_with_their_uncertainty_and_the_evidence(plain):
     section = " ".join(plain.pages[1].extract_text().split())
-    for words in ("16.0 ± 0.3", "the sacrum was found", "confidence 93 %", "Remarks"):
+    for words in ("16.0 ± 0.3", "the sacrum was found", "confidence 0.93", "Remarks"):
         assert words in section
 
 

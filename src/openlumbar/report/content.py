@@ -45,8 +45,8 @@ from openlumbar.report.parts import (
 from openlumbar.report.wording import (
     GRAVITY,
     UNITS,
+    confidence_text,
     flag_text,
-    percent,
     rank,
     uncertainty_text,
     value_text,
@@ -70,7 +70,7 @@ __all__ = [
     "Report",
     "Row",
     "SeriesFacts",
-    "percent",
+    "confidence_text",
     "report_of",
     "with_unit",
 ]

@@ -17,7 +17,7 @@ from openlumbar.report.parts import (
     LevelSection,
     Row,
 )
-from openlumbar.report.wording import GRAVITY, flag_text, percent, rank, with_unit
+from openlumbar.report.wording import GRAVITY, confidence_text, flag_text, rank, with_unit
 
 
 def findings_of(
@@ -100,7 +100,7 @@ def _named(levels: Levels, sections: Sequence[LevelSection]) -> Finding | None:
         return Finding("Vertebrae", "none named", "No vertebra was found in this exam.", True)
     lowest = min((entry.confidence for entry in levels.numbering), default=0.0)
     doubtful = lowest < DOUBTFUL_BELOW or any(entry.flags for entry in levels.numbering)
-    detail = f"{names[0]} to {names[-1]} · names {percent(lowest)} certain"
+    detail = f"{names[0]} to {names[-1]} · confidence of names {confidence_text(lowest)}"
     return Finding("Vertebrae", f"{len(names)} named", detail, doubtful)
 
 

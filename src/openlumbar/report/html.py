@@ -17,7 +17,7 @@ from openlumbar.io.analysis import Analysis
 from openlumbar.report.content import report_of
 from openlumbar.report.parts import GROUPS, LevelSection, Report, Row
 from openlumbar.report.viewer import label_of, viewers_of
-from openlumbar.report.wording import percent, with_unit
+from openlumbar.report.wording import confidence_text, with_unit
 
 #: What the tables beside the picture show, and how their columns are headed.
 _AT_A_GLANCE: dict[str, dict[str, str]] = {
@@ -104,7 +104,9 @@ def _template() -> Template:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.globals.update(label_of=label_of, percent=percent, with_unit=with_unit)
+    environment.globals.update(
+        label_of=label_of, confidence_text=confidence_text, with_unit=with_unit
+    )
     return environment.get_template("report.html.j2")
 
 

@@ -20,7 +20,7 @@ from openlumbar.report.panel import Panel
 from openlumbar.report.parts import Cell, Doubt, Fact, LevelSection, NumberingFacts, Report, Row
 from openlumbar.report.rulers import cells_of, panel_records, ruler_panels
 from openlumbar.report.typeset import typeset
-from openlumbar.report.wording import percent, with_unit
+from openlumbar.report.wording import confidence_text, with_unit
 
 #: Width and height of panels, on the first page and on a series' own: there the heights and
 #: the canal stand side by side over the angles.
@@ -230,7 +230,7 @@ def _detail(
 
 
 def _numbering(numbering: NumberingFacts) -> dict[str, Any]:
-    return asdict(numbering) | {"confidence": percent(numbering.confidence)}
+    return asdict(numbering) | {"confidence": confidence_text(numbering.confidence)}
 
 
 def _spine(sections: Sequence[LevelSection], place: int) -> list[dict[str, Any]]:

@@ -70,9 +70,9 @@ def with_unit(text: str, unit: str) -> str:
     return f"{text} {unit}" if unit and unit != "°" else f"{text}{unit}"
 
 
-def percent(fraction: float) -> str:
-    """A confidence as it is printed: ``95 %``."""
-    return f"{100 * fraction:.0f} %"
+def confidence_text(confidence: float) -> str:
+    """A confidence as it is printed: ``0.95``, never as per cent, since it is no probability."""
+    return f"{confidence:.2f}"
 
 
 def flag_text(flag: str) -> str:
