@@ -14,7 +14,7 @@ from openlumbar.core.levels import LevelRow
 from openlumbar.core.measurement import RULER
 from openlumbar.core.metrics import METRICS
 from openlumbar.core.volume import Volume
-from openlumbar.measure import trust
+from openlumbar.measure import edges, placement, trust
 from openlumbar.measure.reading import Reading, Stroke
 from openlumbar.measure.view import BlockView, view_of
 
@@ -99,7 +99,7 @@ def test_the_width_of_a_logistic_edge_is_twice_its_scale_times_ln_2(scale_mm):
     view = _view(certainty=_soft(scale_mm))
     (upper, _) = _reading(view).strokes[0].points_mm
     inside = 2 * scale_mm * np.log(2)
-    assert trust.width_mm(view, 6, upper) == pytest.approx(inside, rel=0.12)
+    assert edges.width_mm(view, 6, upper) == pytest.approx(inside, rel=0.12)
 
 
 def test_a_vaguer_edge_is_less_certain():
@@ -155,7 +155,7 @@ def test_a_doubted_name_lowers_the_confidence():
 
 def test_given_names_are_believed_and_a_missing_row_is_not():
     given = _one(_view()).confidence
-    assert given == pytest.approx(trust.NEUTRAL_CERTAINTY)
+    assert given == pytest.approx(edges.NEUTRAL_CERTAINTY)
     assert _one(_view(rows=(_row(LUMBAR[0]),))).confidence == pytest.approx(0.5 * given)
 
 
@@ -164,7 +164,7 @@ def test_the_least_sure_name_counts_where_a_number_needs_several():
     view = _view(rows=rows)
     lordosis = _one(view, structure="spine", level="L1-S1", metric="lordosis_deg", value=40.0,
                     codes=(LUMBAR[0], L3))  # fmt: skip
-    assert lordosis.confidence == pytest.approx(0.4 * trust.NEUTRAL_CERTAINTY)
+    assert lordosis.confidence == pytest.approx(0.4 * edges.NEUTRAL_CERTAINTY)
 
 
 def test_an_unsure_mask_is_flagged_and_a_blind_one_withheld():
@@ -204,7 +204,7 @@ def test_a_doubt_about_the_name_is_passed_on():
 @pytest.mark.parametrize("turn_deg", [-20.0, -6.0, 0.0, 10.0])
 def test_turn_of_the_slices_is_read_from_arches_behind_their_bodies(turn_deg):
     view = _view(arrays=_blocks(turn_deg=turn_deg))
-    assert abs(trust.turn_of(view)) == pytest.approx(abs(turn_deg), abs=2.0)
+    assert abs(placement.turn_of(view)) == pytest.approx(abs(turn_deg), abs=2.0)
 
 
 def test_oblique_slices_widen_lower_flag_and_withhold_in_turn():
@@ -217,8 +217,7 @@ def test_oblique_slices_widen_lower_flag_and_withhold_in_turn():
 
 def test_a_leaning_vertebra_is_oblique_too():
     view = _view(arrays=_blocks(lean_deg=12.0))
-    block = trust.Block(view, 0.0, (), {}, {})
-    assert trust.obliquity_deg(block, _reading(view)) == pytest.approx(12.0, abs=1.5)
+    assert placement.obliquity_deg(view, 0.0, _reading(view)) == pytest.approx(12.0, abs=1.5)
 
 
 def test_a_slice_aside_of_the_middle_is_less_certain():
@@ -282,7 +281,7 @@ def test_the_order_of_names_and_the_place_of_the_canal_betray_a_wrong_header():
         arrays = tuple(np.flip(array, axis).copy() for array in (labels, bodies))
         found = _one(_view(arrays=arrays))
         assert (found.value, found.flags) == (None, ("upside-down",))
-    assert trust.contradictions(_view()) == ()
+    assert placement.contradictions(_view()) == ()
 
 
 def test_large_pixels_are_flagged_then_withheld():
@@ -321,7 +320,7 @@ def test_the_page_of_measurements_has_the_constants_of_the_code():
     documented = dict(re.findall(r"^\| `([A-Z_0-9]+)` \| ([\d.]+) \|", page, re.M))
     assert len(documented) == 14
     assert {name: float(value) for name, value in documented.items()} == {
-        name: getattr(trust, name) for name in documented
+        name: (vars(trust) | vars(edges))[name] for name in documented
     }
     for word in trust.STANDS:
         assert f"`{word}`" in page
