@@ -17,6 +17,8 @@ _PLACES = 41
 _NEAR_MM = 0.4
 #: A plate's line is found again until it turns by less than this, radians.
 _STEADY = 1e-4
+#: An endplate further than this from its line, root mean square, is none, mm.
+ROUGHEST_MM = 3.0
 #: An endplate shorter than this is none, mm.
 LEAST_MM = 8.0
 
@@ -49,6 +51,12 @@ class Endplate:
         return float((self.back - self.front) @ self.axis)
 
     @property
+    def rms_mm(self) -> float:
+        """Root mean square distance of ``points`` from the line."""
+        away = (self.points - self.line[0]) @ down_of(self.axis)
+        return float(np.sqrt((away**2).mean()))
+
+    @property
     def angle_deg(self) -> float:
         """To the rows of the picture, positive when the front is higher than the back."""
         return float(np.degrees(np.arctan2(self.axis[0], self.axis[1])))
@@ -75,12 +83,12 @@ def find_endplate(outline: Outline, axis: NDArray[np.float64], *, upper: bool) -
     Endplate or None
         None where there is no line of at least :data:`LEAST_MM`, or none that comes to rest.
     """
-    for _ in range(8):
+    for _ in range(12):
         plate, slope = _once(outline, axis, upper=upper)
         if plate is None or abs(slope) < _STEADY:
-            return plate
+            return plate if plate is not None and plate.rms_mm < ROUGHEST_MM else None
         axis = plate.axis
-    return plate if abs(slope) < 0.01 else None
+    return None
 
 
 def _once(

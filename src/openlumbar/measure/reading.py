@@ -12,6 +12,8 @@ from openlumbar.measure.view import BlockView
 
 #: Flags of a number that stands; any other word, and it is withheld.
 KEPT = ("off-midline", "missing-disc", "coarse-pixels", "oblique-slices")
+#: Why a number that rests on several structures may be absent.
+NEIGHBOUR = ("neighbour-missing",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,3 +77,51 @@ class Reading:
     def __post_init__(self) -> None:
         if self.value is None and not self.flags:
             raise ValueError(f"{self.metric} of {self.level} is withheld without a flag")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the readings of one structure have in common."""
+
+    structure: str
+    level: str
+    codes: tuple[int, ...]
+    slice: int | None
+    flags: tuple[str, ...] = ()
+
+    def number(
+        self, metric: str, value: float, strokes: tuple[Stroke, ...], sensitivity: float = 2**0.5
+    ) -> Reading:
+        """A reading that stands, with the flags in common."""
+        return Reading(
+            self.structure,
+            self.level,
+            metric,
+            float(value),
+            self.codes,
+            self.slice,
+            strokes,
+            self.flags,
+            sensitivity,
+        )
+
+    def nothing(self, metric: str, flags: tuple[str, ...]) -> Reading:
+        """A reading that is withheld."""
+        return Reading(
+            self.structure, self.level, metric, None, self.codes, self.slice, flags=flags
+        )
+
+
+def closed(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A polygon that returns to its first point."""
+    return np.concatenate([corners, corners[:1]])
+
+
+def ratio_sensitivity(over: float, under: float) -> float:
+    """Of a ratio of two lengths whose ends have 1 mm each."""
+    return float(np.sqrt(2) * over / under * np.hypot(1 / over, 1 / under))
+
+
+def angle_sensitivity(length_mm: float) -> float:
+    """Degrees of a line through two ends of 1 mm each."""
+    return float(np.degrees(np.sqrt(2) / length_mm))

@@ -100,6 +100,8 @@ def read_body(part: Part, slice_: int, axis: NDArray[np.float64], *, free: bool 
     elif free and upper and lower:
         fit = fit_body(outline, upper, lower)
     found, flags = (fit, ()) if isinstance(fit, Fit) else (None, fit)
+    if free and flags not in ((), ("partly-in-view",)):
+        upper = lower = None  # endplates of what is no body
     upper, lower = (_in_picture(plate, part) for plate in (upper, lower))
     return Body(part.code, slice_, outline, upper, lower, found, flags)
 
