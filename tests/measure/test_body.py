@@ -102,10 +102,16 @@ def test_without_canal_the_gap_behind_the_bodies_tells(spine):
     assert min(_dice(split, bodies, code) for code in LUMBAR) >= 0.93
 
 
-def test_neither_canal_nor_gap_is_one_clear_error(spine):
+def test_bodies_alone_stay_as_they_are(spine):
     _, bodies = spine
+    np.testing.assert_array_equal(split_bodies(bodies).array, bodies.array)
+
+
+def test_arches_on_some_vertebrae_and_no_canal_is_one_clear_error(spine):
+    codes, bodies = spine
+    kept = np.isin(codes.array, LUMBAR[1:3])
     with pytest.raises(StageError, match="no spinal canal"):
-        split_bodies(bodies)
+        split_bodies(codes.with_array(np.where(kept, codes.array, bodies.array)))
 
 
 def test_nothing_in_nothing_out(spine):

@@ -33,8 +33,9 @@ GREATEST_TURN = float(np.tan(np.radians(25.0)))
 GAP_MM = (8.0, 35.0)
 #: More than this between a body and the canal is not taken for epidural fat, mm.
 BARE_MM = 5.0
-#: Part of the spine's length beside which that gap must be seen.
-LEAST_GAP = 0.5
+#: Part of the spine's length beside which that gap is seen where there are arches, and where
+#: there are none: a row may cross two tilted bodies and what lies between.
+LEAST_GAP, NO_GAP = 0.5, 0.25
 
 Floats = NDArray[np.float64]
 
@@ -57,16 +58,16 @@ def split_bodies(labels: Volume) -> Volume:
     Raises
     ------
     StageError
-        There are vertebrae, but neither a canal nor a gap between bodies and arches to tell
-        them apart by.
+        There is no canal, and only some vertebrae have arches apart from their bodies.
 
     Notes
     -----
     Where the canal runs, its front on the middle half of its width is the border, less half
     of the epidural fat in front of it, beside which pedicles begin; its tilt in the axial
     plane (a rotated vertebra, slices turned against the spine) is followed sideways. A mask
-    without canal is cut at the gap that the canal leaves between bodies and arches. The rest
-    of the sacrum (code 50) has no body of its own and is left out.
+    without canal is cut at the gap that the canal leaves between bodies and arches; one
+    without such gaps either holds bodies alone, which stay as they are. The rest of the
+    sacrum (code 50) has no body of its own and is left out.
     """
     frame = frame_of(labels)
     codes = frame.canonical(labels.array)
@@ -112,6 +113,8 @@ def _border(codes: NDArray, spacing_mm: tuple[float, float, float]) -> Floats:
     step = spacing_mm[1]
     spine = np.isin(codes, [c for c, s in BY_CODE.items() if s.kind in ("vertebra", "disc")])
     canal = _canal(codes, spine, spacing_mm)
+    if canal is None:
+        return np.full(codes.shape[:2], float(codes.shape[2]))
     seen = canal.any((0, 2))
     front = _spine_front(spine, step)
     rows = np.arange(codes.shape[1])
@@ -125,17 +128,20 @@ def _border(codes: NDArray, spacing_mm: tuple[float, float, float]) -> Floats:
 
 def _canal(
     codes: NDArray, spine: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
-) -> NDArray[np.bool_]:
-    """The canal as labelled, else the gap that it leaves behind the bodies."""
+) -> NDArray[np.bool_] | None:
+    """The canal as labelled, else the gap that it leaves behind bodies; None without arches."""
     labelled = (codes == SPINAL_CANAL) | (codes == SPINAL_CORD)
     if labelled.any((0, 2)).sum() * spacing_mm[1] >= LEAST_CANAL_MM:
         return labelled
     gap = _gap(spine, spacing_mm[2])
-    if gap.any((0, 2)).sum() >= LEAST_GAP * spine.any((0, 2)).sum():
+    share = gap.any((0, 2)).sum() / spine.any((0, 2)).sum()
+    if share >= LEAST_GAP:
         return gap
+    if share < NO_GAP:
+        return None
     raise StageError(
-        "the mask holds vertebrae but no spinal canal, and no gap behind their bodies to tell "
-        "these from the arches; give a mask of whole vertebrae with the spinal canal (or cord)"
+        "the mask holds vertebrae but no spinal canal, and a gap behind only some of their bodies "
+        "to tell these from arches; give whole vertebrae with the canal (or cord), or bodies alone"
     )
 
 
