@@ -37,11 +37,14 @@ def is_body(code: int) -> bool:
 
 def _turn(view: BlockView, body: Part) -> float | None:
     """Sideways step of one vertebra's arch for each step back; None if cut off sideways."""
-    arch = (view.labels == body.code) & (view.bodies != body.code)
-    places = np.argwhere(arch)
-    if len(places) < _LEAST_ARCH or view.labels.shape[0] < 3:
+    box = view.boxes.get(body.code)
+    if box is None or view.labels.shape[0] < 3:
         return None
-    aside, _, behind = (places.mean(0) - body.centroid) * np.array(view.spacing_mm)
+    places = np.argwhere((view.labels[box] == body.code) & (view.bodies[box] != body.code))
+    if len(places) < _LEAST_ARCH:
+        return None
+    middle = places.mean(0) + [side.start for side in box]
+    aside, _, behind = (middle - body.centroid) * np.array(view.spacing_mm)
     return float(aside / behind) if behind > 10 else None
 
 
@@ -52,20 +55,10 @@ def obliquity_deg(view: BlockView, turn_deg: float, reading: Reading) -> float:
     front-back axis by how the structure's centre moves up or down from slice to slice.
     """
     parts = [view.parts[code] for code in reading.codes if code in view.parts]
-    leans = [_lean(part) for part in parts if part.code != anatomy.SPINAL_CANAL]
+    leans = [part.lean for part in parts if part.code != anatomy.SPINAL_CANAL]
     lean = float(np.mean(leans)) if leans else 0.0
     turn = np.tan(np.radians(turn_deg))
     return float(np.degrees(np.arctan(np.hypot(turn, lean))))
-
-
-def _lean(part: Part) -> float:
-    """Slope of the centre's height from slice to slice, on slices that show it well."""
-    areas = part.mask.sum((1, 2))
-    slices = np.flatnonzero(areas >= 0.5 * areas.max())
-    if len(slices) < 3:
-        return 0.0
-    heights = [np.nonzero(part.mask[n])[0].mean() * part.spacing_mm[1] for n in slices]
-    return float(np.polyfit(slices * part.spacing_mm[0], heights, 1)[0])
 
 
 def aside_mm(view: BlockView, reading: Reading) -> float:

@@ -16,6 +16,8 @@ from openlumbar.core.volume import Volume
 from openlumbar.imaging.frame import Frame, frame_of
 from openlumbar.imaging.masks import label_components
 
+Box = tuple[slice, slice, slice]
+
 #: Nearer than this to the picture's border counts as cut by it, mm.
 BORDER_MM = 1.2
 
@@ -62,6 +64,17 @@ class Part:
     def extent(self) -> tuple[int, int]:
         """First and last canonical slice that hold any of it."""
         return self.origin[0], self.origin[0] + self.mask.shape[0] - 1
+
+    @cached_property
+    def lean(self) -> float:
+        """Slope of the centre's height from slice to slice, on slices that show it well."""
+        areas = self.mask.sum((1, 2))
+        slices = np.flatnonzero(areas >= 0.5 * areas.max())
+        if len(slices) < 3:
+            return 0.0
+        rows = np.arange(self.mask.shape[1])
+        heights = self.mask[slices].sum(2) @ rows / areas[slices] * self.spacing_mm[1]
+        return float(np.polyfit(slices * self.spacing_mm[0], heights, 1)[0])
 
     def on(self, slice_: int) -> NDArray[np.bool_]:
         """``bool[row, column]`` of a canonical slice, cropped like the mask; may be empty."""
@@ -126,9 +139,16 @@ class BlockView:
     @cached_property
     def parts(self) -> dict[int, Part]:
         """By code: bodies, discs and the canal; sacrum and unknown levels included."""
-        found = _parts(self.bodies, self.spacing_mm, ("vertebra",))
-        found.update(_parts(self.labels, self.spacing_mm, ("disc", "canal", "sacrum")))
+        boxes = _boxes(self.bodies)
+        found = _parts(self.bodies, boxes, self.spacing_mm, ("vertebra",))
+        others = ("disc", "canal", "sacrum")
+        found.update(_parts(self.labels, self.boxes, self.spacing_mm, others))
         return found
+
+    @cached_property
+    def boxes(self) -> dict[int, Box]:
+        """By code: what :attr:`labels` holds of it; of a vertebra with its arch."""
+        return _boxes(self.labels)
 
     def to_patient(self, slice_: float, points_mm: ArrayLike) -> NDArray[np.float64]:
         """Map ``[..., 2]`` of (y, x) on a canonical slice to ``[..., 3]`` of LPS, mm."""
@@ -180,14 +200,21 @@ def view_of(
     )
 
 
+def _boxes(codes: NDArray[np.uint16]) -> dict[int, Box]:
+    found = enumerate(ndimage.find_objects(codes), start=1)
+    return {code: box for code, box in found if box is not None}
+
+
 def _parts(
-    codes: NDArray[np.uint16], spacing_mm: tuple[float, float, float], kinds: tuple[str, ...]
+    codes: NDArray[np.uint16],
+    boxes: dict[int, Box],
+    spacing_mm: tuple[float, float, float],
+    kinds: tuple[str, ...],
 ) -> dict[int, Part]:
-    boxes = ndimage.find_objects(codes)
     parts = {}
-    for code, box in enumerate(boxes, start=1):
+    for code, box in boxes.items():
         structure = anatomy.BY_CODE.get(code)
-        if box is None or structure is None or structure.kind not in kinds:
+        if structure is None or structure.kind not in kinds:
             continue
         origin = (box[0].start, box[1].start, box[2].start)
         mask, share = _largest(codes[box] == code)
