@@ -139,14 +139,19 @@ def course_of(view: BlockView) -> Course | None:
 
 
 def shows_spinous(view: BlockView, slice_: int, part: Part) -> bool:
-    """Whether a slice shows the length of the spinous process beside a level.
+    """Whether a slice shows the length of a spinous process beside a level.
 
     They are a few millimetres thick and lie in the midline; the laminae beside them are half
     as deep from front to back. On one or two slices nothing else tells where the middle is.
-    That of the vertebra above hangs beside a disc, if not that of the one below.
+    Processes hang: beside a vertebra lie its own and that of the one above, beside a disc
+    those of its two vertebrae.
     """
-    names = anatomy.BY_CODE[part.code].name.split("-")
-    return any(_arch_depth_mm(view, slice_, anatomy.vertebra_code(n)) >= SPINOUS_MM for n in names)
+    codes = [anatomy.vertebra_code(name) for name in anatomy.BY_CODE[part.code].name.split("-")]
+    if len(codes) == 1:
+        order = [anatomy.vertebra_code(name) for name in anatomy.VERTEBRAE]
+        above = [code for code in order[: order.index(codes[0])] if code in view.parts]
+        codes += above[-1:]
+    return any(_arch_depth_mm(view, slice_, code) >= SPINOUS_MM for code in codes)
 
 
 def _arch_depth_mm(view: BlockView, slice_: int, code: int) -> float:
