@@ -22,7 +22,7 @@ def logs(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def shipped(monkeypatch, predictor):
     """The painted predictor in the place of the shipped weights."""
-    monkeypatch.setattr("openlumbar.pipeline.load_model", lambda name: predictor)
+    monkeypatch.setattr("openlumbar.pipeline.images.load_model", lambda name: predictor)
 
 
 def run(capfd, *arguments):
@@ -119,7 +119,7 @@ def test_a_bug_is_exit_code_1_one_line_and_a_log(monkeypatch, painted_dicom, tmp
     def broken(*arguments):
         raise ZeroDivisionError("a bug of ours")
 
-    monkeypatch.setattr("openlumbar.pipeline.analyze", broken)
+    monkeypatch.setattr("openlumbar.pipeline.images.analyze", broken)
     code, out, err = run(capfd, "analyze", painted_dicom, "-o", tmp_path / "out")
     (log,) = logs.iterdir()
     assert (code, out) == (1, "")
@@ -133,8 +133,8 @@ def test_ctrl_c_leaves_nothing(monkeypatch, painted_dicom, tmp_path, capfd):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("openlumbar.pipeline.write_facts", interrupted)
-    monkeypatch.setattr("openlumbar.pipeline.load_model", interrupted)
+    monkeypatch.setattr("openlumbar.pipeline.results.write_facts", interrupted)
+    monkeypatch.setattr("openlumbar.pipeline.images.load_model", interrupted)
     code, _, err = run(capfd, "analyze", painted_dicom, "-o", tmp_path / "out")
     assert (code, err) == (130, "openlumbar: interrupted; nothing was written\n")
     assert list(tmp_path.iterdir()) == []

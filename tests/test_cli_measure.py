@@ -17,7 +17,7 @@ from openlumbar.core.masks import Tissue
 from openlumbar.core.volume import Volume
 from openlumbar.imaging.grids import place_labels
 from openlumbar.io.label_map import read_label_map
-from openlumbar.pipeline_masks import Given, MaskOptions, measure_given, read_given
+from openlumbar.pipeline.masks import Given, MaskOptions, measure_given, read_given
 from openlumbar.report.summary import summary
 
 _FLIP = np.diag([-1.0, -1, 1, 1])
@@ -156,8 +156,27 @@ def test_bodies_without_arches_are_given_twice(desk):
     assert not [row for row in alone.levels.rows if row.structure == "disc"]
 
 
-def test_bodies_that_cannot_be_told_fail_that_stage_alone(desk):
+def test_bodies_alone_are_measured_as_they_are(desk):
     found = measured(desk, "bodies.nii.gz", "openlumbar")
+    ours = measured(desk, "openlumbar.nii.gz", "openlumbar", bodies=desk / "bodies.nii.gz")
+    assert found.failures == ()
+    for name in ("anterior_height_mm", "posterior_height_mm"):
+        heights, expected = (
+            {one.level: one.value for one in analysis.measurements if one.metric == name}
+            for analysis in (found, ours)
+        )
+        assert sum(value is not None for value in heights.values()) >= 4
+        for level, value in heights.items():
+            assert value == pytest.approx(expected[level], abs=1e-3), level
+
+
+def test_bodies_that_cannot_be_told_fail_that_stage_alone(desk, truth):
+    whole, _ = truth
+    bodies = read_label_map(desk / "bodies.nii.gz").volume
+    # Arches on some vertebrae only, and no canal: nobody knows where bodies end.
+    mixed = np.where(np.isin(whole.array, (43, 44)), whole.array, bodies.array)
+    save(whole.with_array(mixed), desk / "mixed.nii.gz", (0, 2, 1))
+    found = measured(desk, "mixed.nii.gz", "openlumbar")
     assert [failure.stage for failure in found.failures] == ["bodies"]
     assert found.measurements == ()
     assert len(found.levels.rows) > 5

@@ -259,7 +259,7 @@ def measure(
     read: ReadFlags | None = None,
 ) -> int:
     """Measure a mask that another tool made."""
-    from openlumbar.pipeline_masks import MaskOptions, measure_files
+    from openlumbar.pipeline.masks import MaskOptions, measure_files
 
     more, flags = given or MaskFlags(), read or ReadFlags()
     options = MaskOptions(codes, more.bodies, more.subregions, more.series, flags.noted())

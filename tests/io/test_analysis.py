@@ -161,8 +161,11 @@ def test_nothing_in_the_output_names_the_patient(painted_dicom, predictor, tmp_p
         dataset.save_as(place)
     out = tmp_path / "out"
     analyze_files([folder], out, options=AnalyzeOptions(predictor=predictor))
-    files = [path for path in out.rglob("*") if path.is_file()]
+    # DICOM results go back into the study of their patient, and nothing else does.
+    files = [path for path in out.rglob("*") if path.is_file() and path.parent.name != "dicom"]
     assert len(files) > 8
+    assert (out / "report.pdf") in files
+    assert list((out / "dicom").iterdir())
     for path in files:
         content = path.read_bytes()
         content = gzip.decompress(content) if path.suffix == ".gz" else content

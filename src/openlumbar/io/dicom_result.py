@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,7 +48,7 @@ def coded(concept: Concept) -> CodedConcept:
     return CodedConcept(concept.value, concept.scheme, concept.meaning)
 
 
-def private_scheme() -> list[CodingSchemeIdentificationItem]:
+def private_scheme() -> Sequence[Dataset]:
     """Say whose codes 99OPENLUMBAR are, in an object that has some (PS3.3 C.12.1)."""
     return [
         CodingSchemeIdentificationItem(

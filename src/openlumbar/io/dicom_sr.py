@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import highdicom.sr as hd
 from highdicom.sr import CodedConcept, RelationshipTypeValues
@@ -150,7 +151,7 @@ def _document(
     dataset.PerformedProcedureCodeSequence = []
     dataset.ReferencedPerformedProcedureStepSequence = []
     dataset.CurrentRequestedProcedureEvidenceSequence = [_evidence(evidence)]
-    dataset.CodingSchemeIdentificationSequence = private_scheme()
+    dataset.CodingSchemeIdentificationSequence = list(private_scheme())
     return dataset
 
 
@@ -253,7 +254,7 @@ class _Writer:
         segment = self._segment(first)
         given = [entry for entry in entries if entry.value is not None]
         withheld = [entry for entry in entries if entry.value is None]
-        shared = {
+        shared: dict[str, Any] = {
             "tracking_identifier": self._tracking(first),
             "finding_category": coded(ANATOMICAL_STRUCTURE),
             "finding_type": coded(_finding(first)),

@@ -48,7 +48,8 @@ from openlumbar.io.label_map import read_label_map
 from openlumbar.io.outfolder import check_apart, replacing
 from openlumbar.measure import measure_sagittal
 from openlumbar.measure.body import split_bodies
-from openlumbar.pipeline import Stages, write_results
+from openlumbar.pipeline.results import write_results
+from openlumbar.pipeline.stages import Stages
 
 #: Less than this part of the labels inside the image, and the two do not belong together.
 LEAST_INSIDE = 0.5

@@ -14,33 +14,27 @@ A stage that fails is recorded and the others go on; a part whose input is absen
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import openlumbar
-from openlumbar.core.errors import OpenLumbarError, OptionError
 from openlumbar.core.exam import Exam, Series
 from openlumbar.core.levels import Levels
 from openlumbar.core.masks import Masks, TissueMask
 from openlumbar.core.measurement import Measurement
 from openlumbar.core.plane import Plane
 from openlumbar.core.progress import Progress, silent
-from openlumbar.core.run import Failure, Run, Timing, Weights, peak_memory_mb
+from openlumbar.core.run import Run, Weights, peak_memory_mb
 from openlumbar.exam import ReadOptions, read_exam
-from openlumbar.io.analysis import Analysis, write_arrays, write_facts
+from openlumbar.io.analysis import Analysis
 from openlumbar.io.outfolder import check_apart, replacing
 from openlumbar.level.naming import SeriesLevels, name_levels
 from openlumbar.measure import measure_sagittal
 from openlumbar.models import Predictor, load_model
-from openlumbar.report.dicom import write_dicom_results
-from openlumbar.report.html import write_html
-from openlumbar.report.pdf import write_pdf
-from openlumbar.report.pictures import draw_series
-from openlumbar.report.rulers import draw_rulers
+from openlumbar.pipeline.results import write_results
+from openlumbar.pipeline.stages import Stages
 from openlumbar.segment import segment_sagittal
 
 logger = logging.getLogger(__name__)
@@ -61,51 +55,6 @@ class AnalyzeOptions:
 
     predictor: Predictor | None = None
     noted: Mapping[str, str | float | int | None] = field(default_factory=dict)
-
-
-class Stages:
-    """Runs stages: times each, and keeps one that fails from taking the others down.
-
-    Parameters
-    ----------
-    progress
-        Told when a stage starts and when it ends.
-    """
-
-    def __init__(self, progress: Progress = silent) -> None:
-        self.progress = progress
-        self.timings: list[Timing] = []
-        self.failures: list[Failure] = []
-        self.weights: list[Weights] = []
-
-    @contextmanager
-    def timed(self, stage: str, series: str = "") -> Iterator[None]:
-        """Note how long the block takes; what it raises goes on."""
-        self.progress(stage, series, 0.0)
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.timings.append(Timing(stage, series, round(time.perf_counter() - start, 3)))
-            self.progress(stage, series, 1.0)
-
-    @contextmanager
-    def stage(self, stage: str, series: str = "") -> Iterator[None]:
-        """Note how long the block takes, and that it failed if it does."""
-        try:
-            with self.timed(stage, series):
-                yield
-        except Exception as error:
-            # Whatever one stage does, the rest still comes out (design.md, section 3).
-            logger.exception("stage '%s' failed on series '%s'", stage, series)
-            self.failures.append(_failure(stage, series, error))
-
-
-def _failure(stage: str, series: str, error: Exception) -> Failure:
-    """Our own messages are fit for an output folder, those of others may name a person."""
-    ours = isinstance(error, OpenLumbarError)
-    message = str(error) if ours else "an unexpected error; the log has its traceback"
-    return Failure(stage, series, type(error).__name__, message)
 
 
 def analyze(
@@ -264,80 +213,3 @@ def analyze_into(
     with stages.timed("read"):
         exam = read_exam(inputs, read or ReadOptions())
     return write_results(analyze(exam, options, progress), folder, stages, inputs)
-
-
-def write_results(
-    analysis: Analysis,
-    folder: Path,
-    stages: Stages | None = None,
-    inputs: Sequence[Path] = (),
-) -> Analysis:
-    """Fill an existing, empty folder with everything that an analysis gives.
-
-    Parameters
-    ----------
-    folder
-        As :func:`openlumbar.io.outfolder.replacing` gives it.
-    stages
-        What was timed before the analysis.
-    inputs
-        What the exam was read from, for DICOM results in the study of DICOM images; none
-        are written without.
-
-    Returns
-    -------
-    Analysis
-        The same with the timings and failures of drawing and writing.
-
-    Raises
-    ------
-    OptionError
-        The folder cannot be written (no space left, say).
-    """
-    stages = stages or Stages()
-    before = tuple(stages.timings)
-    stages.timings.clear()
-    _draw(analysis, folder, stages)
-    try:
-        with stages.timed("write"):
-            write_arrays(analysis, folder)
-        _report(_with_stages(analysis, before, stages), folder, stages, inputs)
-        whole = _with_stages(analysis, before, stages)
-        write_facts(whole, folder)
-    except OSError as error:
-        raise OptionError(
-            f"the output cannot be written ({error.strerror}); free some space or choose another "
-            "folder with -o"
-        ) from error
-    return whole
-
-
-def _draw(analysis: Analysis, folder: Path, stages: Stages) -> None:
-    """Pictures of each series with masks, plain and with its rulers."""
-    for masks in analysis.masks.series:
-        with stages.stage("picture", masks.series):
-            draw_series(analysis, masks.series, folder / "pictures")
-            if any(one.series == masks.series for one in analysis.measurements):
-                draw_rulers(analysis, masks.series, folder / "pictures")
-
-
-def _report(analysis: Analysis, folder: Path, stages: Stages, inputs: Sequence[Path]) -> None:
-    """What a person reads, and the same as DICOM; the page names what failed before it ends."""
-    pdf = folder / "report.pdf"
-    with stages.stage("report"):
-        write_pdf(analysis, pdf)
-    if inputs:
-        with stages.stage("dicom"):
-            write_dicom_results(analysis, inputs, folder, pdf if pdf.exists() else None)
-    with stages.stage("report"):
-        failures = analysis.failures + tuple(stages.failures)
-        write_html(replace(analysis, failures=failures), folder / "report.html")
-
-
-def _with_stages(analysis: Analysis, before: tuple[Timing, ...], stages: Stages) -> Analysis:
-    run = replace(
-        analysis.run,
-        timings=before + analysis.run.timings + tuple(stages.timings),
-        peak_memory_mb=round(peak_memory_mb(), 1),
-    )
-    return replace(analysis, run=run, failures=analysis.failures + tuple(stages.failures))
