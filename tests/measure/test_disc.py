@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from openlumbar.measure.disc import Disc, read_disc, smallest_rectangle
+from openlumbar.measure.outline import outline_of
 from openlumbar.measure.view import Part
 
 BACKWARD = np.array([0.0, 1.0])
@@ -47,6 +48,35 @@ def test_a_wedge_is_as_high_as_its_mean(degrees):
     assert np.degrees(np.arctan2(*disc.axis)) == pytest.approx(degrees, abs=0.5)
     # The rectangle holds the higher front: Hess's number is the larger.
     assert disc.bounding_height_mm > disc.height_mm + 2
+
+
+def beside(gap_mm, upper):
+    """The outline of a body whose edge leaves a gap of this height, half on either side."""
+
+    def inside(down, along):
+        away = -down if upper else down
+        return (np.abs(along) < 20) & (away > gap_mm / 2) & (away < gap_mm / 2 + 9)
+
+    part = part_of(inside)
+    return outline_of(part.on(0), (0.6, 0.6), (part.origin[1], part.origin[2]))
+
+
+@pytest.mark.parametrize(
+    ("gap_mm", "expected"),
+    [
+        (8.4, 8.4),  # no strip
+        (10.8, 9.6),  # 1.2 mm on either side: midway
+        (18.0, 8.4),  # 4.8 mm: that is no endplate
+    ],
+)
+def test_an_endplate_lies_midway_in_the_strip_that_masks_leave(gap_mm, expected):
+    disc_mm = 8.4
+    bodies = beside(gap_mm, upper=True), beside(gap_mm, upper=False)
+    disc = read_disc(part_of(wedge(disc_mm, disc_mm)), 0, BACKWARD, bodies)
+    assert disc.height_mm == pytest.approx(expected, abs=0.02)
+    assert disc.bounding_height_mm == pytest.approx(disc_mm, abs=0.08)
+    one_side = read_disc(part_of(wedge(disc_mm, disc_mm)), 0, BACKWARD, (bodies[0], None))
+    assert one_side.height_mm == pytest.approx((expected + disc_mm) / 2, abs=0.02)
 
 
 def test_height_leaves_out_the_tips():

@@ -107,8 +107,9 @@ _TABLE: tuple[Metric, ...] = (
         "disc",
         "Height",
         "mm",
-        "mean thickness of the disc, from endplate to endplate square to its midline, over the "
-        "central 80 % of its length in its most central slice",
+        "mean distance from endplate to endplate, square to the disc's midline, over the central "
+        "80 % of its length in its most central slice; an endplate lies midway between the edges "
+        "of disc and body",
         "OpenLumbar design, section 4",
     ),
     Metric(

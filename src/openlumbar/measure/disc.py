@@ -17,6 +17,8 @@ _PLACES = 81
 LEAST_LENGTH_MM = 10.0
 #: A disc is longer than thick by at least this.
 LEAST_ASPECT = 1.3
+#: A strip between disc and body that is given to neither is at most this wide, mm.
+STRIP_MM = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,7 @@ class Disc:
     axis
         Unit vector along its midline, backward.
     height_mm
-        Mean distance of its upper from its lower border over the central 80 % of its length.
+        Mean distance from endplate to endplate over the central 80 % of its length.
     rulers
         ``[3, 2, 2]``: its thickness in front, in the middle and behind, ends of the 80 %.
     midline
@@ -59,7 +61,12 @@ class Disc:
         return find_endplate(self.outline, self.axis, upper=False)
 
 
-def read_disc(part: Part, slice_: int, expected: NDArray[np.float64]) -> Disc | tuple[str, ...]:
+def read_disc(
+    part: Part,
+    slice_: int,
+    expected: NDArray[np.float64],
+    bodies: tuple[Outline | None, Outline | None] = (None, None),
+) -> Disc | tuple[str, ...]:
     """Measure a disc in a slice.
 
     Parameters
@@ -70,6 +77,8 @@ def read_disc(part: Part, slice_: int, expected: NDArray[np.float64]) -> Disc | 
         Canonical.
     expected
         Unit vector (y, x), backward, square to the spine's course at this disc.
+    bodies
+        Those above and below in the same slice, where they are known.
 
     Returns
     -------
@@ -89,7 +98,7 @@ def read_disc(part: Part, slice_: int, expected: NDArray[np.float64]) -> Disc | 
     if length < LEAST_LENGTH_MM:
         return ("not-measurable",)
     places = start + length * np.linspace(MARGIN, 1 - MARGIN, _PLACES)
-    upper, lower = outline.span(axis, places)
+    upper, lower = _endplates(outline, bodies, axis, places)
     height = float(np.mean(lower - upper))
     if height * LEAST_ASPECT > length:
         return ("irregular-outline",)
@@ -99,6 +108,32 @@ def read_disc(part: Part, slice_: int, expected: NDArray[np.float64]) -> Disc | 
     rectangle, shorter = smallest_rectangle(outline.hull)
     rulers = points[[0, _PLACES // 2, -1]]
     return Disc(part.code, slice_, outline, axis, height, rulers, ends, rectangle, shorter)
+
+
+def _endplates(
+    outline: Outline,
+    bodies: tuple[Outline | None, Outline | None],
+    axis: NDArray[np.float64],
+    places: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How far down the upper and the lower endplate lie at places along the disc.
+
+    Annotators, and networks after them, leave a strip of cartilage and bone plate to neither
+    disc nor body, each as wide as they like: midway in it is where they agree best. Where
+    no body faces the disc, its own edge is all there is.
+    """
+    upper, lower = outline.span(axis, places)
+    above, below = bodies
+    if above is not None:
+        upper = _midway(upper, above.span(axis, places)[1])
+    if below is not None:
+        lower = _midway(lower, below.span(axis, places)[0])
+    return upper, lower
+
+
+def _midway(edge: NDArray[np.float64], facing: NDArray[np.float64]) -> NDArray[np.float64]:
+    near = np.abs(facing - edge) <= STRIP_MM  # false where the body has no edge (nan)
+    return np.where(near, (edge + facing) / 2, edge)
 
 
 def _midline_axis(outline: Outline, expected: NDArray[np.float64]) -> NDArray[np.float64] | None:

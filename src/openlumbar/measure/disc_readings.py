@@ -14,6 +14,7 @@ from openlumbar.measure.centroid import centroid_readings
 from openlumbar.measure.column import LAST_DISC, S1, Segment
 from openlumbar.measure.disc import Disc, read_disc
 from openlumbar.measure.endplates import Endplate, angle_between, meyerding_grade, slip_of
+from openlumbar.measure.outline import Outline
 from openlumbar.measure.reading import NEIGHBOUR, Reading, Source, Stroke, closed
 from openlumbar.measure.state import MeasuredBlock
 from openlumbar.measure.vertebra import INWARD, Body
@@ -44,7 +45,9 @@ def _absent(segment: Segment) -> Iterator[Reading]:
 
 def _present(block: MeasuredBlock, segment: Segment, part: Part) -> Iterator[Reading]:
     middle = block.middles[segment.disc]
-    found = block.trouble(segment.disc) or read_disc(part, middle.slice, block.axes[segment.disc])
+    found = block.trouble(segment.disc) or read_disc(
+        part, middle.slice, block.axes[segment.disc], _facing_bodies(block, segment, middle.slice)
+    )
     of = Source("disc", segment.level, (segment.disc,), middle.slice, middle.flags)
     if isinstance(found, Disc):
         rulers = tuple(Stroke(RULER, found.slice, pair) for pair in found.rulers)
@@ -58,6 +61,16 @@ def _present(block: MeasuredBlock, segment: Segment, part: Part) -> Iterator[Rea
         for name in _OF_A_DISC:
             yield of.nothing(name, found)
     yield from centroid_readings(block, "disc", segment.level, segment.disc)
+
+
+def _facing_bodies(
+    block: MeasuredBlock, segment: Segment, slice_: int
+) -> tuple[Outline | None, Outline | None]:
+    above, below = (
+        None if code is None else block.body(code, slice_).outline
+        for code in (segment.above, segment.below)
+    )
+    return above, below
 
 
 def _rectangle_strokes(disc: Disc) -> tuple[Stroke, Stroke]:
