@@ -148,6 +148,7 @@ def measure_all(given: argparse.Namespace) -> tuple[dict[str, Any], dict[str, li
         "machine": processor(),
         "phantoms": {
             "count": given.phantoms,
+            "misnamed": sum(one.misnamed for one in phantoms),
             "other_count": given.other,
             "pixel_mm": PIXEL_MM,
             "slice_mm": SLICE_MM,

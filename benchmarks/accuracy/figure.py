@@ -72,6 +72,7 @@ def _limits(axis: Axes, points: np.ndarray) -> None:
             ha="right",
             fontsize=8,
             color=_GREY,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
         )
 
 

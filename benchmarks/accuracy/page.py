@@ -58,7 +58,9 @@ def _unit(name: str) -> str:
     return {"deg": "°"}.get(METRICS[structure, metric].unit, METRICS[structure, metric].unit)
 
 
-def _on_phantoms(name: str, masks: str) -> float | None:
+def _on_phantoms(name: str, masks: str | None) -> float | None:
+    if masks is None:
+        return None
     structure, metric = name.split()
     return ON_PHANTOMS[masks].get(METRICS[structure, metric].unit)
 
@@ -70,8 +72,8 @@ def _verdict(target: float | None, mae: float | None) -> str:
     return f"{target:g}" if mae <= target else f"**{target:g} missed**"
 
 
-def errors_table(tables: Table, masks: str) -> str:
-    """Errors on phantoms by metric, with the target."""
+def errors_table(tables: Table, masks: str | None) -> str:
+    """Errors on phantoms by metric, with the target if there is one."""
     header = ("metric", "n", "withheld", "MAE", "asked", "bias", "max", "≤ 1 SD", "≤ 2 SD")
     rows = []
     for name in (*_LENGTHS, *_ANGLES):
@@ -174,19 +176,20 @@ def figures(result: Mapping[str, Any]) -> str:
         "same rule on the phantom's own contour.",
         errors_table(phantoms["true"], "true masks"),
         "### Phantoms, predicted masks\n\nThe same phantoms through the whole of "
-        "`openlumbar analyze`.",
+        f"`openlumbar analyze`. {phantoms['misnamed']} of them are named one level off; their "
+        "numbers are compared with those of what they were measured on, but for the lordosis.",
         errors_table(phantoms["predicted"], "predicted masks"),
         "### Phantoms, against their parameters\n\nA second way to the truth, without any mask: "
         "what the generating parameters say (true masks).",
-        errors_table(phantoms["parameters"], "true masks"),
+        errors_table(phantoms["parameters"], None),
         f"### Other pixel sizes\n\nMean absolute error with true / predicted masks, "
         f"{phantoms['other_count']} phantoms a size.",
         pixels_table(phantoms["pixels"]),
         f"### Patients never trained on\n\n{len(report['cases'])} patients "
-        f"({', '.join(report['cases'])}) that guided no choice.",
+        f"({', '.join(report['cases'])}) that guided no choice of the network.",
         patients_table(report["shipped"]),
         f"{len(tune['cases'])} patients ({', '.join(tune['cases'])}) that were never trained on, "
-        "but guided choices:",
+        "but guided choices of the network, and the constants of the uncertainty:",
         patients_table(tune["shipped"]),
         "### Centroids",
         centroids_table(roles),

@@ -12,6 +12,7 @@ from accuracy.pairs import Key, Pair, by_key, pair_up
 from accuracy.predicted import predict
 from numpy.typing import NDArray
 
+from openlumbar.core.anatomy import BY_CODE
 from openlumbar.core.exam import Block, Series, Weighting
 from openlumbar.core.masks import SeriesMasks
 from openlumbar.core.masks import Tissue as Region
@@ -20,6 +21,7 @@ from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
 from openlumbar.measure import measure_sagittal
 from openlumbar.models import Predictor
+from openlumbar.phantom.anatomy import ENDPLATE_GAP_MM
 from openlumbar.phantom.grids import SagittalFrame
 from openlumbar.phantom.make import Phantom, PhantomOptions, make_phantom
 from openlumbar.phantom.scene import Canvas, Scene
@@ -157,11 +159,10 @@ class Contours:
             codes[slice_], areas[slice_] = canvas.code, canvas.region
         return _measured(self._fine(0, len(codes)), codes, areas)
 
-    def truth(self, found: Measurement) -> float | None:
+    def truth(self, key: Key, slice_: int | None) -> float | None:
         """What a number should be, on the very slice it was measured in."""
-        key = (found.structure, found.level, found.metric)
-        joined = found.slice is None or found.metric in _OF_SEVERAL
-        place = self.across if joined else self.on(found.slice)
+        several = slice_ is None or key[2] in _OF_SEVERAL
+        place = self.across if several else self.on(slice_)
         return place[key].value if key in place else None
 
 
@@ -208,9 +209,38 @@ def expected(phantom: Phantom) -> dict[Key, float]:
         values["disc", disc.name, "segmental_angle_deg"] = disc.wedge_deg + above.wedge_deg
         if not (any(above.schmorl_mm) or any(below.schmorl_mm)):
             dishes = above.concavity_mm + below.concavity_mm
-            values["disc", disc.name, "height_mm"] = disc.height_mm + (1 - 0.64 / 3) * dishes
+            # The gap on either side counts half: an endplate lies midway in it.
+            plates = disc.height_mm + ENDPLATE_GAP_MM
+            values["disc", disc.name, "height_mm"] = plates + (1 - 0.64 / 3) * dishes
     values["spine", "L1-S1", "lordosis_deg"] = truth.lordosis_deg
     return values
+
+
+# -- names --------------------------------------------------------------------------------
+
+
+def names_by_place(true: SeriesMasks, predicted: SeriesMasks) -> dict[str, str]:
+    """True name of each predicted vertebra: that of the body it covers most of."""
+    found, exact = predicted.bodies[0].array, true.bodies[0].array
+    names = {}
+    for code in np.unique(found[found > 0]):
+        beneath = exact[(found == code) & (exact > 0)]
+        if len(beneath):
+            names[BY_CODE[int(code)].name] = BY_CODE[int(np.bincount(beneath).argmax())].name
+    return names
+
+
+def renamed(numbers: Mapping[Key, Measurement], names: Mapping[str, str]) -> dict[Key, Measurement]:
+    """Numbers under the names of what they were measured on; the lordosis keeps its own.
+
+    A phantom with four or six lumbar vertebrae, or a transitional one, may be named one
+    level off: what is tabled here is how well it is measured.
+    """
+    result = {}
+    for (structure, level, metric), number in numbers.items():
+        parts = [level] if structure == "spine" else [names.get(n, "?") for n in level.split("-")]
+        result[structure, "-".join(parts), metric] = number
+    return result
 
 
 # -- pairs --------------------------------------------------------------------------------
@@ -218,12 +248,16 @@ def expected(phantom: Phantom) -> dict[Key, float]:
 
 @dataclass(frozen=True, eq=False)
 class PhantomPairs:
-    """Pairs of one phantom, by what was measured on; seconds of each measuring."""
+    """Pairs of one phantom, by what was measured on; seconds of each measuring.
+
+    ``misnamed``: a predicted vertebra has another name than the true one in its place.
+    """
 
     true: list[Pair]
     predicted: list[Pair]
     parameters: list[Pair]
     seconds: list[float]
+    misnamed: bool
 
 
 def phantom_pairs(seed: int, pixel_mm: float, predictor: Predictor | None) -> PhantomPairs:
@@ -243,17 +277,19 @@ def phantom_pairs(seed: int, pixel_mm: float, predictor: Predictor | None) -> Ph
     found = by_key(measure_sagittal(series, masks))
     seconds = [time.perf_counter() - start]
     guess: dict[Key, Measurement] = {}
+    names: dict[str, str] = {}
     if predictor is not None:
         outcome = predict(series, predictor)
-        guess = outcome.numbers
+        names = names_by_place(masks, outcome.masks)
+        guess = renamed(outcome.numbers, names)
         seconds.append(outcome.seconds)
     contours.paint(m.slice for m in (*found.values(), *guess.values()))
     case = f"{FIRST_SEED + seed}"
     parameters = expected(phantom)
-    exact = {key: _reference(contours, parameters, m) for key, m in found.items()}
+    exact = {key: _reference(contours, parameters, key, m) for key, m in found.items()}
     asked = {key: value for key, value in exact.items() if value is not None}
     for_guess = {
-        key: _reference(contours, parameters, guess[key]) if key in guess else value
+        key: _reference(contours, parameters, key, guess[key]) if key in guess else value
         for key, value in asked.items()
     }
     return PhantomPairs(
@@ -261,12 +297,12 @@ def phantom_pairs(seed: int, pixel_mm: float, predictor: Predictor | None) -> Ph
         predicted=pair_up(case, for_guess, guess) if predictor else [],
         parameters=pair_up(case, {k: v for k, v in parameters.items() if k in found}, found),
         seconds=seconds,
+        misnamed=any(name != true for name, true in names.items()),
     )
 
 
 def _reference(
-    contours: Contours, parameters: Mapping[Key, float], found: Measurement
+    contours: Contours, parameters: Mapping[Key, float], key: Key, found: Measurement
 ) -> float | None:
     """The contour's number; of a centroid, which has no contour, the phantom's own."""
-    key = (found.structure, found.level, found.metric)
-    return parameters.get(key) if "centroid" in found.metric else contours.truth(found)
+    return parameters.get(key) if "centroid" in found.metric else contours.truth(key, found.slice)
