@@ -1,4 +1,4 @@
-"""OpenLumbar: a lumbar-spine MRI exam goes in; named anatomy comes out.
+"""OpenLumbar: a lumbar-spine MRI exam goes in; named anatomy, measurements and a report come out.
 
 The public interface is three names::
 

@@ -37,7 +37,8 @@ NOTICE = "Research use only – not for diagnosis."
 
 app = App(
     name="openlumbar",
-    help=f"A lumbar-spine MRI exam goes in; named anatomy comes out. {NOTICE}",
+    help="A lumbar-spine MRI exam goes in; named anatomy, measurements and a report come out. "
+    + NOTICE,
     version=__version__,
     suppress_keyboard_interrupt=False,  # main() tells what Ctrl-C left behind
 )
