@@ -12,7 +12,7 @@ from openlumbar.core.exam import Exam
 from openlumbar.core.plane import Plane
 from openlumbar.core.run import peak_memory_mb
 from openlumbar.exam import ReadOptions
-from openlumbar.pipeline import AnalyzeOptions, Stages, analyze, analyze_files
+from openlumbar.pipeline import AnalyzeOptions, Stages, analyze, analyze_files, write_results
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +166,32 @@ def test_files_in_folder_out(painted_dicom, predictor, tmp_path):
     stages = [timing["stage"] for timing in run["timings"]]
     assert stages[0] == "read"
     assert {"segment", "level", "measure", "picture", "write", "report", "dicom"} <= set(stages)
+
+
+def test_a_picture_of_nothing_is_no_failure(painted_exam, predictor, tmp_path):
+    (sagittal, *_) = painted_exam.of_plane(Plane.SAGITTAL)
+    blocks = tuple(
+        replace(block, volume=block.volume.with_array(np.zeros_like(block.volume.array)))
+        for block in sagittal.blocks
+    )
+    empty = Exam(series=(replace(sagittal, blocks=blocks),))
+    analysis = write_results(analyze(empty, AnalyzeOptions(predictor=predictor)), tmp_path)
+    assert analysis.failures == ()
+    assert (analysis.levels.rows, analysis.measurements) == ((), ())
+    assert "not-a-lumbar-spine" in analysis.levels.numbering[0].flags
+    assert not (tmp_path / "pictures").exists()
+    assert "does not look like a sagittal lumbar spine" in (tmp_path / "report.html").read_text()
+
+
+def test_the_page_says_once_what_failed(painted_exam, predictor, tmp_path, monkeypatch):
+    def no_ink(*_):
+        raise StageError("there is no ink")
+
+    monkeypatch.setattr("openlumbar.pipeline.results.draw_series", no_ink)
+    sagittal = Exam(series=painted_exam.of_plane(Plane.SAGITTAL))
+    analysis = write_results(analyze(sagittal, AnalyzeOptions(predictor=predictor)), tmp_path)
+    assert [failure.stage for failure in analysis.failures] == ["picture"]
+    assert (tmp_path / "report.html").read_text().count("there is no ink") == 1
 
 
 def test_an_input_inside_the_output_is_refused(painted_nifti):

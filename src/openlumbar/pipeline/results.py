@@ -52,7 +52,7 @@ def write_results(
     try:
         with stages.timed("write"):
             write_arrays(analysis, folder)
-        _report(_with_stages(analysis, before, stages), folder, stages, inputs)
+        _report(analysis, before, stages, folder, inputs)
         whole = _with_stages(analysis, before, stages)
         write_facts(whole, folder)
     except OSError as error:
@@ -72,17 +72,22 @@ def _draw(analysis: Analysis, folder: Path, stages: Stages) -> None:
                 draw_rulers(analysis, masks.series, folder / "pictures")
 
 
-def _report(analysis: Analysis, folder: Path, stages: Stages, inputs: Sequence[Path]) -> None:
-    """What a person reads, and the same as DICOM; the page names what failed before it ends."""
+def _report(
+    analysis: Analysis,
+    before: tuple[Timing, ...],
+    stages: Stages,
+    folder: Path,
+    inputs: Sequence[Path],
+) -> None:
+    """What a person reads, and the same as DICOM; the page comes last, and names what failed."""
     pdf = folder / "report.pdf"
     with stages.stage("report"):
-        write_pdf(analysis, pdf)
+        write_pdf(_with_stages(analysis, before, stages), pdf)
     if inputs:
         with stages.stage("dicom"):
             write_dicom_results(analysis, inputs, folder, pdf if pdf.exists() else None)
     with stages.stage("report"):
-        failures = analysis.failures + tuple(stages.failures)
-        write_html(replace(analysis, failures=failures), folder / "report.html")
+        write_html(_with_stages(analysis, before, stages), folder / "report.html")
 
 
 def _with_stages(analysis: Analysis, before: tuple[Timing, ...], stages: Stages) -> Analysis:

@@ -54,7 +54,7 @@ def cropped(view: SagittalView) -> SagittalView:
 
 
 def draw_series(analysis: Analysis, name: str, folder: Path) -> tuple[Path, ...]:
-    """Draw each block of a sagittal series that has masks.
+    """Draw each block of a sagittal series in which anatomy was found.
 
     Parameters
     ----------
@@ -66,15 +66,17 @@ def draw_series(analysis: Analysis, name: str, folder: Path) -> tuple[Path, ...]
     Raises
     ------
     StageError
-        The series has no named anatomy.
+        The series has no masks.
     """
     masks = analysis.masks.of(name)
     if masks is None:
         raise StageError(f"series {name} has no masks, so there is no picture of it")
     series = next(series for series in analysis.exam.series if series.name == name)
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for block in range(len(masks.labels)):
+    for block, labels in enumerate(masks.labels):
+        if not labels.array.any():
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
         suffix = f"_block-{block + 1}" if len(masks.labels) > 1 else ""
         path = folder / f"{name}{suffix}.png"
         _draw_block(series, block, masks, analysis.levels, path)
