@@ -125,7 +125,7 @@ def provenance(run: Run) -> tuple[Fact, ...]:
 
 
 def _weights(weights: Weights) -> str:
-    digest = f", SHA-256 {weights.sha256[:12]}…" if weights.sha256 else ""
+    digest = f", SHA-256 {weights.sha256}" if weights.sha256 else ""
     return f"{weights.name} {weights.version}{digest}"
 
 

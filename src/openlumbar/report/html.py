@@ -31,8 +31,8 @@ _AT_A_GLANCE: dict[str, dict[str, str]] = {
     },
     "disc": {
         "height_mm": "Height",
-        "disc_height_index": "DHI",
-        "disc_angle_deg": "Angle",
+        "disc_height_index": "Index",
+        "segmental_angle_deg": "Segment",
         "listhesis_mm": "Slip",
         "ap_diameter_mm": "Canal",
     },

@@ -68,7 +68,7 @@ _SUMMARY_HEADS = (
     _Head("wedge_ratio", "Wedge"),
     _Head("height_mm", "Disc", "mm"),
     _Head("disc_height_index", "Index"),
-    _Head("segmental_angle_deg", "Angle", "°"),
+    _Head("segmental_angle_deg", "Segment", "°"),
     _Head("listhesis_mm", "Slip", "mm"),
     _Head("ap_diameter_mm", "Canal", "mm"),
 )
