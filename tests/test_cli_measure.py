@@ -366,6 +366,7 @@ def bad(desk, tmp_path_factory):
         ("lost", ["--codes", "openlumbar"], "copy the image's header"),
         ("muscle", ["--codes", "musclemap"], "holds multifidus only"),
         ("counted", ["--codes", "spineps"], "labelling model"),
+        ("spine", ["--codes", "spineps-subregions"], "do not tell one vertebra or disc"),
         ("totalspineseg", ["--codes", "spider"], "totalspineseg"),
         ("spider", ["--codes", "totalspineseg"], "spider"),
         ("spine", ["--codes", "spineps"], "spineps-subregions"),

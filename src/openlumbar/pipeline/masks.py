@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 import openlumbar
-from openlumbar.core.anatomy import BY_CODE, SACRUM, SPINAL_CANAL, SPINAL_CORD, VERTEBRAE
+from openlumbar.core.anatomy import (
+    BY_CODE,
+    SACRUM,
+    SPINAL_CANAL,
+    SPINAL_CORD,
+    UNKNOWN_DISC,
+    UNKNOWN_VERTEBRA,
+    VERTEBRAE,
+)
 from openlumbar.core.codes import (
     SPINEPS_BODY,
     SPINEPS_ENDPLATES,
@@ -248,11 +256,17 @@ def _of_kind(labels: NDArray, *kinds: str) -> NDArray[np.bool_]:
 
 
 def _check_measurable(given: Given) -> None:
-    if not _of_kind(given.labels.array, "vertebra", "disc").any():
-        names = [BY_CODE[int(code)].name for code in np.unique(given.labels.array) if code]
+    found = [BY_CODE[int(code)] for code in np.unique(given.labels.array) if code]
+    spine = [entry for entry in found if entry.kind in ("vertebra", "disc")]
+    if not spine:
         raise InputError(
-            f"{given.name}: holds {', '.join(dict.fromkeys(names))} only; so far vertebrae, discs "
-            "and the canal are measured, on sagittal series"
+            f"{given.name}: holds {', '.join(dict.fromkeys(entry.name for entry in found))} only; "
+            "so far vertebrae, discs and the canal are measured, on sagittal series"
+        )
+    if all(entry.code in (UNKNOWN_VERTEBRA, UNKNOWN_DISC) for entry in spine):
+        raise InputError(
+            f"{given.name}: its codes do not tell one vertebra or disc from the next; give a mask "
+            "that does (of SPINEPS seg-vert, with this one as --subregions)"
         )
 
 
@@ -441,7 +455,7 @@ def _row(series: Series, block: int, volume: Volume, code: int, partly: frozense
         label=code,
         level=name,
         disc_level=name if entry.kind == "disc" else "",
-        level_confidence=1.0,
+        level_confidence=0.0 if code in (UNKNOWN_VERTEBRA, UNKNOWN_DISC) else 1.0,
         x_mm=x,
         y_mm=y,
         z_mm=z,
