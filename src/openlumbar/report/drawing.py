@@ -96,4 +96,4 @@ def draw_region(
         patch = PathPatch(
             outline, facecolor=(look.colour, look.fill), edgecolor=look.colour, linewidth=look.line
         )
-        axes.add_patch(patch)
+        axes.add_artist(patch)  # add_patch would weigh every curve for limits that we set

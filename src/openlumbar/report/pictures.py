@@ -33,6 +33,8 @@ _NAME_MM = 4.0
 _DOWNWARD = 0.6
 _PANEL_HEIGHT_IN = 8.0
 _DPI = 130
+#: Half the time of the default level, for a file a seventh larger.
+_PNG = {"compress_level": 4}
 _BACKGROUND = "#0B0B0D"
 _TEXT = "#EDEDED"
 
@@ -112,7 +114,7 @@ def _draw_block(series: Series, block: int, masks: SeriesMasks, levels: Levels, 
             _draw_scale_bar(axes, view)
         left_mm, right_mm, bottom_mm, top_mm = extent_mm(view)
         axes.set(xlim=(left_mm, right_mm), ylim=(bottom_mm, top_mm))
-    figure.savefig(path, dpi=_DPI, facecolor=_BACKGROUND)
+    figure.savefig(path, dpi=_DPI, facecolor=_BACKGROUND, pil_kwargs=_PNG)
 
 
 def _draw_anatomy(axes: Any, view: SagittalView) -> None:
