@@ -9,16 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openlumbar.core import anatomy
-from openlumbar.measure.column import S1, S2, Segment, course_axes, segments_of, vertebrae_of
+from openlumbar.measure.column import (
+    LAST_DISC,
+    S1,
+    S2,
+    Segment,
+    course_axes,
+    segments_of,
+    vertebrae_of,
+)
 from openlumbar.measure.midline import Middle, middle_of
-from openlumbar.measure.outline import down_of
+from openlumbar.measure.outline import down_of, outline_of
 from openlumbar.measure.vertebra import Body, Fit, read_body
-from openlumbar.measure.view import BlockView
+from openlumbar.measure.view import BlockView, Part
 
 #: Bodies nearer than this without a disc between them are fused, mm.
 FUSED_MM = 1.0
 #: A body this much higher than the highest of the two above and below is two in one.
 TOO_HIGH = 1.5
+#: Cosine between a disc's long axis and the square to the spine's course, at the least.
+LEAST_ALONG = 0.64
 #: A code whose largest piece is less than this part of it is torn.
 LEAST_SHARE = 0.7
 
@@ -42,8 +52,15 @@ class MeasuredBlock:
 
     @cached_property
     def axes(self) -> dict[int, NDArray[np.float64]]:
-        """By code: backward, square to the spine's course."""
-        return course_axes(self.view)
+        """By code: backward, square to the spine's course; of S1 along the disc on it.
+
+        Behind a slipped L5 the course turns so sharply that what is square to it runs along
+        the front of the sacrum.
+        """
+        axes = course_axes(self.view)
+        if S1 in axes and LAST_DISC in axes:
+            axes[S1] = _long_axis(self.view, self.view.parts[LAST_DISC], axes[LAST_DISC])
+        return axes
 
     @cached_property
     def middles(self) -> dict[int, Middle]:
@@ -107,3 +124,12 @@ class MeasuredBlock:
         """Anterior, middle, posterior height where they can be trusted."""
         fit = None if code is None else self.fit(code)
         return fit.heights_mm if isinstance(fit, Fit) else None
+
+
+def _long_axis(view: BlockView, disc: Part, expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of a disc in its middle slice; the expected one where it is no longer than thick."""
+    slice_ = middle_of(view, disc).slice
+    outline = outline_of(disc.on(slice_), view.pixel_mm, disc.origin[1:])
+    if outline is None or abs(outline.axis @ expected) < LEAST_ALONG:
+        return expected
+    return outline.axis

@@ -51,6 +51,12 @@ class Trapezoid:
         """Area enclosed."""
         return self.height_mm * (self.top_mm + self.bottom_mm) / 2
 
+    def depths_mm(self, pairs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How far inside top and bottom ``[n, 2, 2]`` of (upper, lower) points lie: ``[n, 2]``."""
+        down = pairs @ down_of(self.axis)
+        sides = self.corners[[0, 2]] @ down_of(self.axis)
+        return np.asarray((down - sides) * [1, -1], np.float64)
+
     @property
     def shared(self) -> tuple[float, float]:
         """Front and back end, along the axis, of what top and bottom both cover.

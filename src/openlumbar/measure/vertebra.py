@@ -19,6 +19,10 @@ INWARD = 0.1
 PLACES = ("anterior", "middle", "posterior")
 #: A body fills at least this part of its trapezoid.
 LEAST_FILL = 0.7
+#: The shorter of top and bottom is at least this part of the longer …
+LEAST_EVEN = 0.6
+#: … and front and back anchors lie this near to their sides, as parts of the height.
+DEEPEST = 0.25
 #: No body is higher than this many times its depth …
 TALLEST = 1.4
 #: … nor lower than this, mm.
@@ -114,13 +118,21 @@ def fit_body(outline: Outline, upper: Endplate, lower: Endplate) -> Fit | tuple[
     if anchors is None:
         return ("irregular-outline",)
     fit = Fit(trapezoid, anchors)
-    heights = fit.heights_mm
-    if heights.min() < LEAST_HEIGHT_MM:
+    if fit.heights_mm.min() < LEAST_HEIGHT_MM:
         return ("not-measurable",)
-    tall = heights.max() > TALLEST * min(trapezoid.top_mm, trapezoid.bottom_mm)
-    if tall or outline.area_mm2 < LEAST_FILL * trapezoid.area_mm2:
-        return ("irregular-outline",)
-    return fit
+    full = outline.area_mm2 >= LEAST_FILL * trapezoid.area_mm2
+    return fit if full and _like_a_body(fit) else ("irregular-outline",)
+
+
+def _like_a_body(fit: Fit) -> bool:
+    """Whether the sides are those of a vertebra, and the lines end near them."""
+    shorter, longer = sorted((fit.trapezoid.top_mm, fit.trapezoid.bottom_mm))
+    depths = fit.trapezoid.depths_mm(fit.anchors[[0, 2]])
+    return bool(
+        shorter >= LEAST_EVEN * longer
+        and fit.heights_mm.max() <= TALLEST * shorter
+        and depths.max() <= DEEPEST * fit.trapezoid.height_mm
+    )
 
 
 def anchor_points(outline: Outline, trapezoid: Trapezoid) -> NDArray[np.float64] | None:
