@@ -209,6 +209,17 @@ def test_provenance_names_weights_and_counts_each_stage_once():
     assert facts["Time"] == "segment 1.2 s"
 
 
+def test_a_header_that_contradicts_itself_is_told_before_any_number():
+    mirrored = replace(sagittal_series(), warnings=("its header contradicts itself",))
+    unused = replace(sagittal_series("other"), warnings=("too thick",))
+    analysis = analysis_of(mirrored, warnings=("the exam is old",))
+    report = report_of(replace(analysis, exam=Exam((mirrored, unused))))
+    assert report.warnings == (
+        "the exam is old",
+        "spine_T2w: its header contradicts itself",
+    )
+
+
 def test_an_exam_of_nothing_still_has_a_report():
     analysis = analysis_of(warnings=("nothing was found",))
     report = report_of(replace(analysis, exam=Exam(())))

@@ -25,6 +25,7 @@ from openlumbar.report.facts import (
     provenance,
     series_facts,
     subject_facts,
+    warnings_of,
 )
 from openlumbar.report.findings import doubts_of, findings_of
 from openlumbar.report.parts import (
@@ -134,7 +135,7 @@ def report_of(analysis: Analysis) -> Report:
         levels=levels,
         doubts=doubts,
         numbering=tuple(numbering_facts(entry, columns) for entry in analysis.levels.numbering),
-        warnings=analysis.run.warnings,
+        warnings=warnings_of(analysis),
         failures=tuple(failure_text(failure) for failure in analysis.failures),
         provenance=provenance(analysis.run),
         definitions=definitions(analysis.measurements),

@@ -107,6 +107,17 @@ def numbering_facts(numbering: Numbering, columns: Sequence[Column]) -> Numberin
     )
 
 
+def warnings_of(analysis: Analysis) -> tuple[str, ...]:
+    """What to know before any number is read: of the exam, then of each series with masks."""
+    of_series = (
+        f"{series.name}: {warning}"
+        for series in analysis.exam.series
+        if analysis.masks.of(series.name) is not None
+        for warning in series.warnings
+    )
+    return (*analysis.run.warnings, *of_series)
+
+
 def failure_text(failure: Failure) -> str:
     """A failed stage in one sentence."""
     of = f" of {failure.series}" if failure.series else ""

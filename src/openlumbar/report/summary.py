@@ -11,6 +11,7 @@ from openlumbar.core.anatomy import STRUCTURES
 from openlumbar.core.levels import LevelRow, Numbering
 from openlumbar.core.palette import colour_of
 from openlumbar.io.analysis import Analysis
+from openlumbar.report.facts import warnings_of
 
 
 def summary(analysis: Analysis) -> Group:
@@ -19,7 +20,7 @@ def summary(analysis: Analysis) -> Group:
         _series_table(numbering, _of_series(analysis, numbering.series))
         for numbering in analysis.levels.numbering
     ]
-    warnings = [Text(f"Note: {warning}") for warning in analysis.run.warnings]
+    warnings = [Text(f"Note: {warning}") for warning in warnings_of(analysis)]
     return Group(*tables, *warnings)
 
 
