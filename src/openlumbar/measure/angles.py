@@ -19,7 +19,7 @@ def lordosis_reading(block: MeasuredBlock) -> Reading:
     last = S1 if S1 in block.axes else LAST_DISC
     codes = tuple(code for code in (L1, last) if code in block.axes)
     flags = pair_trouble(block, codes)
-    of = Source("spine", "L1-S1", codes, None)
+    of = Source("spine", "L1-S1", codes, None, beside(block, codes))
     upper = block.body(L1).upper if L1 in block.axes else None
     if upper is None or lower is None or flags:
         return of.nothing("lordosis_deg", flags or NEIGHBOUR)
@@ -47,6 +47,12 @@ def angle_strokes(
     lines = zip(slices, plates, strict=True)
     strokes = tuple(Stroke(RULER, slice_, plate.line) for slice_, plate in lines)
     return strokes, hypot(*(angle_sensitivity(plate.length_mm) for plate in plates))
+
+
+def beside(block: MeasuredBlock, codes: Iterable[int]) -> tuple[str, ...]:
+    """What is doubted of the slices that several structures are looked at in."""
+    known = [block.middles[code] for code in codes if code in block.middles]
+    return tuple(dict.fromkeys(word for middle in known for word in middle.flags))
 
 
 def pair_trouble(block: MeasuredBlock, codes: Iterable[int]) -> tuple[str, ...]:

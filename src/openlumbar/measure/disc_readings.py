@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openlumbar.core.measurement import ANCHOR, GUIDE, RULER
-from openlumbar.measure.angles import angle_strokes, pair_trouble, sacral_plate
+from openlumbar.measure.angles import angle_strokes, beside, pair_trouble, sacral_plate
 from openlumbar.measure.centroid import centroid_readings
 from openlumbar.measure.column import LAST_DISC, S1, Segment
 from openlumbar.measure.disc import Disc, read_disc
@@ -141,7 +141,7 @@ def _distances(block: MeasuredBlock, segment: Segment, slice_: int) -> Iterator[
 
 
 def _aside(block: MeasuredBlock, segment: Segment) -> tuple[str, ...]:
-    return block.middles[segment.disc].flags if segment.disc in block.middles else ()
+    return beside(block, (segment.disc,))
 
 
 def _missing(block: MeasuredBlock, segment: Segment) -> tuple[str, ...]:
@@ -171,7 +171,8 @@ def _angles(block: MeasuredBlock, segment: Segment, slice_: int) -> Iterator[Rea
     pair = _pair(block, segment, slice_)
     plates = (pair.upper.lower, pair.lower.upper) if pair.upper and pair.lower else (None, None)
     flags = pair.flags or _missing(block, segment)
-    yield _angle(segment, "disc_angle_deg", plates, (slice_, slice_), (pair.codes, flags))
+    of = Source("disc", segment.level, pair.codes, slice_, _aside(block, segment))
+    yield _angle(of, "disc_angle_deg", plates, (slice_, slice_), flags)
     yield _segmental(block, segment)
 
 
@@ -187,18 +188,19 @@ def _segmental(block: MeasuredBlock, segment: Segment) -> Reading:
         lower, slice_ = sacral_plate(block)
         upper, flags = block.body(segment.above).upper, block.trouble(segment.above)
         slices, codes = (block.middles[segment.above].slice, slice_), (segment.above, LAST_DISC)
-    return _angle(segment, "segmental_angle_deg", (upper, lower), slices, (codes, flags))
+    common = slices[0] if slices[0] == slices[1] else None
+    of = Source("disc", segment.level, codes, common, beside(block, codes))
+    return _angle(of, "segmental_angle_deg", (upper, lower), slices, flags)
 
 
 def _angle(
-    segment: Segment,
+    of: Source,
     name: str,
     plates: tuple[Endplate | None, Endplate | None],
     slices: tuple[int, int],
-    context: tuple[tuple[int, ...], tuple[str, ...]],
+    flags: tuple[str, ...],
 ) -> Reading:
-    (above, below), (codes, flags) = plates, context
-    of = Source("disc", segment.level, codes, slices[0] if slices[0] == slices[1] else None)
+    above, below = plates
     if above is None or below is None or flags:
         return of.nothing(name, flags or NEIGHBOUR)
     return of.number(name, angle_between(above, below), *angle_strokes((above, below), slices))
