@@ -167,6 +167,12 @@ def test_a_long_name_breaks_and_stays_on_the_page():
     assert name in "".join(words.split())
 
 
+def test_what_fits_a_line_can_be_searched_for_and_copied(plain):
+    words = " ".join(page.extract_text() for page in plain.pages)
+    assert f"sagittal 0.1.0, SHA-256 {'34e31ac4' * 8}" in " ".join(words.split())
+    assert "\u200b" not in words
+
+
 def test_headers_facts_that_may_name_a_person_stay_out():
     series = replace(
         sagittal_series(), facts={"description": "DOE JOHN", "patient_name": "DOE^JOHN"}
