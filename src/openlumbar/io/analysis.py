@@ -61,7 +61,11 @@ class Analysis:
     measurements: tuple[Measurement, ...] = ()
 
     def save(self, out: Path | str) -> None:
-        """Write an output folder (docs/reference/outputs.md), all but its pictures.
+        """Write an output folder (docs/reference/outputs.md), as data.
+
+        Without what is drawn from it: pictures, report and DICOM results are written by
+        :func:`openlumbar.pipeline.write_results`. Saved over an earlier output, it takes
+        the place of all that was in there.
 
         Parameters
         ----------
