@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from openlumbar.core.anatomy import BY_CODE, SPINAL_CANAL, disc_code, vertebra_code
-from openlumbar.core.errors import OpenLumbarError
+from openlumbar.core.errors import InputError, OpenLumbarError
 from openlumbar.core.exam import Block, Series, Weighting
 from openlumbar.core.flags import FLAGS
 from openlumbar.core.masks import SeriesMasks, Tissue
@@ -179,6 +180,44 @@ def _missing_disc(spine: Spine) -> Spine:
     return spine.without(spine.labels == DISC)
 
 
+def _touching(spine: Spine) -> Spine:
+    """L3 and L4, each with a name of its own, share the disc's room between them."""
+    room = ndimage.binary_dilation(spine.labels == DISC, np.ones((1, 5, 1)))
+    room &= np.isin(spine.labels, (0, DISC))
+    upper = np.indices(room.shape)[1] <= np.argwhere(spine.labels == DISC)[:, 1].mean()
+    grown = np.where(upper, L3, L4)
+    return replace(
+        spine,
+        labels=np.where(room, grown, spine.labels).astype(np.uint16),
+        bodies=np.where(room, grown, spine.bodies).astype(np.uint16),
+    )
+
+
+def _moved_disc(spine: Spine) -> Spine:
+    """The disc's code stands on the disc below, whose own is lost."""
+    labels = np.where(spine.labels == DISC, 0, spine.labels)
+    return replace(spine, labels=np.where(labels == disc_code("L4-L5"), DISC, labels))
+
+
+def _twice(spine: Spine) -> Spine:
+    """A second body with the same code, in front of the spine."""
+    again = np.roll(spine.bodies == L3, -45, 2) & (spine.labels == 0)
+    return replace(
+        spine,
+        labels=np.where(again, L3, spine.labels).astype(np.uint16),
+        bodies=np.where(again, L3, spine.bodies).astype(np.uint16),
+    )
+
+
+def _exchanged(one: int, other: int) -> Callable[[Spine], Spine]:
+    def exchange(codes: np.ndarray) -> np.ndarray:
+        return np.where(codes == one, other, np.where(codes == other, one, codes))
+
+    return lambda spine: replace(
+        spine, labels=exchange(spine.labels), bodies=exchange(spine.bodies)
+    )
+
+
 def _shattered_canal(spine: Spine) -> Spine:
     gone = spine.labels == SPINAL_CANAL
     gone &= np.indices(gone.shape)[1] % 12 < 8
@@ -194,6 +233,12 @@ CASES: dict[str, tuple[Callable[[Spine], Spine], str, str]] = {
     "specks": (_specks, "vertebra", "L3"),
     "only the canal": (_only(SPINAL_CANAL), "canal", "L3"),
     "missing disc": (_missing_disc, "disc", "L3-L4"),
+    "touching": (_touching, "vertebra", "L3"),
+    "two of one name": (_twice, "vertebra", "L3"),
+    "disc of another level": (_moved_disc, "disc", "L3-L4"),
+    "names exchanged": (_exchanged(L3, L4), "vertebra", "L3"),
+    "names exchanged far apart": (_exchanged(vertebra_code("L1"), L4), "vertebra", "L4"),
+    "discs exchanged": (_exchanged(DISC, disc_code("L4-L5")), "disc", "L3-L4"),
     "shattered canal": (_shattered_canal, "canal", "T12"),
 }
 
@@ -207,6 +252,18 @@ def test_a_wrong_mask_gives_no_wrong_number(spine, truth, case):
     between = {"listhesis_mm", "listhesis_percent", "meyerding_grade", "segmental_angle_deg"}
     of = [m for (s, name, _), m in found.items() if (s, name) == (structure, level)]
     assert {m.metric for m in of if m.value is not None} <= between
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64])
+def test_any_whole_numbers_are_codes(spine, truth, kind):
+    same = replace(spine, labels=spine.labels.astype(kind), bodies=spine.bodies.astype(kind))
+    assert [m.value for m in same.measured().values()] == [m.value for m in truth.values()]
+
+
+@pytest.mark.parametrize("kind", [np.float32, bool])
+def test_what_holds_no_codes_is_refused(spine, kind):
+    with pytest.raises(InputError, match="whole numbers"):
+        replace(spine, labels=spine.labels.astype(kind)).measured()
 
 
 def test_holes_inside_a_body_change_nothing(spine, truth):

@@ -296,6 +296,35 @@ def test_slips_of_all_degrees(slip, grade):
     assert value(found, "L4-L5", "meyerding_grade") == grade
 
 
+def test_a_slip_off_a_domed_sacrum():
+    """Behind it the spine's course turns so far that its square runs down the sacrum's front."""
+    turn = np.radians(40.0)
+    to_patient = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    last = Box((0.0, 0.0), 40.0)
+    # In the sacrum's own directions, its middle 14 mm behind that of L5: a front cut slanting.
+    sacrum = [(-3, -53), (-3, -44), (5, -22), (31, -22), (31, -53)]
+    disc = [(5, -22), (-3, -44), (-10, -44)]
+    polygons = polygons_of({"L4": Box((-8.0, 34.0), 25.0), "L5": last})
+    polygons[anatomy.vertebra_code("S1")] = np.array(sacrum) @ to_patient
+    ends = [last.corner(-1, -1), last.corner(1, -1), np.array((31, -22)) @ to_patient]
+    polygons[anatomy.disc_code("L5-S1")] = np.array([*ends, *(np.array(disc) @ to_patient)])
+    found = measured(polygons)
+    assert value(found, "L5-S1", "listhesis_mm") == pytest.approx(14.0, abs=0.7)
+    assert value(found, "L5-S1", "meyerding_grade") >= 2
+    assert value(found, "L5-S1", "disc_angle_deg") == pytest.approx(0.0, abs=1.0)
+
+
+def test_half_a_body_is_no_body():
+    """A triangle fills its trapezoid well; what rests on it is not measured either."""
+    polygons = polygons_of(curved((0.0,) * 6))
+    whole = polygons[anatomy.vertebra_code("L3")]
+    polygons[anatomy.vertebra_code("L3")] = whole - np.array([(-20, 0), (0, 0), (0, 0), (0, 0)])
+    found = measured(polygons)
+    assert found["L3", "anterior_height_mm"].flags == ("irregular-outline",)
+    assert found["L3-L4", "disc_angle_deg"].flags == ("neighbour-missing",)
+    assert found["L2-L3", "listhesis_mm"].value is None
+
+
 # -- the canal ----------------------------------------------------------------------------
 
 
@@ -309,3 +338,13 @@ def test_a_tube_for_a_canal(tilt):
     found = measured(polygons_of(curved((tilt,) * 6), np.array(sides)))
     for level in ("L2", "L2-L3", "L3", "L3-L4", "L4"):
         assert value(found, level, "ap_diameter_mm") == pytest.approx(14.0, abs=0.4)
+
+
+def test_the_tip_of_a_canal_is_not_its_diameter():
+    """A canal that leaves the slice tapers out: beside L2 it is half as deep."""
+    boxes = curved((0.0,) * 6)
+    tip = boxes["L2"].centre[1] + 3
+    tube = np.array([(23, -80), (37, -80), (37, tip - 9), (30, tip), (23, tip - 9)])
+    found = measured(polygons_of(boxes, tube))
+    assert found["L2", "ap_diameter_mm"].flags == ("no-canal",)
+    assert value(found, "L3", "ap_diameter_mm") == pytest.approx(14.0, abs=0.4)

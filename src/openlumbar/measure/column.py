@@ -87,7 +87,7 @@ def course_axes(view: BlockView) -> dict[int, NDArray[np.float64]]:
     The course runs through the centres of bodies and discs. S2 and what lies below is left
     out of it: the sacrum turns away from the endplate of S1.
     """
-    chain = _chain(view)
+    chain = chain_of(view)
     axes = {}
     for number, part in enumerate(chain):
         above = chain[max(number - 1, 0)]
@@ -99,7 +99,8 @@ def course_axes(view: BlockView) -> dict[int, NDArray[np.float64]]:
     return axes
 
 
-def _chain(view: BlockView) -> list[Part]:
+def chain_of(view: BlockView) -> list[Part]:
+    """Vertebrae and discs in the order of their names, from head to foot; S2 left out."""
     place = dict(_ORDER)
     for segment in segments_of(view):
         # By its name: the vertebra above may be missing.

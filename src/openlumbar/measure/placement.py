@@ -6,9 +6,12 @@ header's angles say nothing of how they lie to this spine.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from openlumbar.core import anatomy
+from openlumbar.measure.column import LAST_DISC, S1, chain_of
 from openlumbar.measure.reading import Reading
 from openlumbar.measure.view import BlockView, Part
 
@@ -102,6 +105,16 @@ def _runs_upward(view: BlockView) -> bool:
     places = [view.parts[code].place_mm[0] for code in order if code in view.parts]
     steps = np.diff(places)
     return bool(len(steps) and (steps < 0).sum() > (steps > 0).sum())
+
+
+def out_of_order(view: BlockView) -> frozenset[int]:
+    """Codes of vertebrae and discs that lie above one that should lie above them.
+
+    The sacrum and the disc on it are left out: S1 may lie as high as that disc.
+    """
+    chain = [part for part in chain_of(view) if part.code not in (S1, LAST_DISC)]
+    steps = [pair for pair in pairwise(chain) if pair[1].place_mm[0] < pair[0].place_mm[0]]
+    return frozenset(part.code for pair in steps for part in pair)
 
 
 def _canal_in_front(view: BlockView) -> bool:

@@ -51,7 +51,7 @@ def measure_sagittal(
     Raises
     ------
     InputError
-        Masks, bodies or certainties do not go with the series' blocks.
+        Masks, bodies or certainties do not go with the series' blocks, or hold no codes.
     GeometryError
         The slices of a block are not sagittal.
 
@@ -89,10 +89,21 @@ def _check(series: Series, masks: SeriesMasks, certainty: Sequence[NDArray[np.ui
                     f"block {number} of series {series.name} has shape {block.volume.shape}, "
                     f"but its {name} {shape}; they must lie on one grid"
                 )
+        _check_codes(series, number, masks)
         if labels.plane is not Plane.SAGITTAL:
             raise GeometryError(
                 f"block {number} of series {series.name} is {labels.plane}; only sagittal "
                 "slices are measured here"
+            )
+
+
+def _check_codes(series: Series, number: int, masks: SeriesMasks) -> None:
+    for name, volumes in (("masks", masks.labels), ("bodies", masks.bodies)):
+        kind = volumes[number].array.dtype if volumes else np.dtype(np.uint16)
+        if not np.issubdtype(kind, np.integer):
+            raise InputError(
+                f"block {number} of series {series.name} has {name} of {kind}; they hold codes, "
+                "so give whole numbers (array.astype('uint16'))"
             )
 
 

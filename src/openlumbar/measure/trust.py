@@ -28,6 +28,7 @@ from openlumbar.measure.placement import (
     contradictions,
     leaves_sideways,
     obliquity_deg,
+    out_of_order,
     turn_of,
 )
 from openlumbar.measure.reading import KEPT, Reading
@@ -200,6 +201,7 @@ def _of_parts(view: BlockView) -> dict[int, tuple[str, ...]]:
     """Flags of each part that is too small, torn, cut, or lies beside the slices."""
     torn = _beside_its_like(view, _depth_mm, LEAST_DEPTH)
     little = _beside_its_like(view, _area_mm2, LEAST_LEFT)
+    swapped = out_of_order(view)
     found = {}
     for code, part in view.parts.items():
         if code == anatomy.SPINAL_CANAL:  # told level by level
@@ -210,6 +212,7 @@ def _of_parts(view: BlockView) -> dict[int, tuple[str, ...]]:
             "partly-in-view": cut,
             "irregular-outline": code in torn and not cut,
             "off-midline": leaves_sideways(view, part),
+            "upside-down": code in swapped,
         }
         found[code] = tuple(word for word, holds in words.items() if holds)
     return found
