@@ -124,7 +124,7 @@ def analyze(
         Path | None, Parameter(help="Weights of another sagittal network (.onnx with its card).")
     ] = None,
 ) -> int:
-    """Segment and name the anatomy of one exam."""
+    """Segment, name and measure the anatomy of one exam."""
     from openlumbar.pipeline import analyze_files
 
     flags = read or ReadFlags()
@@ -315,7 +315,8 @@ def _tell(analysis: Analysis, out: Path) -> int:
     from openlumbar.report.summary import summary
 
     Console().print(summary(analysis))
-    print(f"Written to {out}. {NOTICE}")
+    page = out / "report.html"
+    print(f"Written to {out}{f'; open {page}' if page.exists() else ''}. {NOTICE}")
     for failure in analysis.failures:
         where = f" of {failure.series}" if failure.series else ""
         _complain(f"{failure.stage}{where} failed: {failure.message}")
