@@ -14,7 +14,7 @@ from openlumbar.core.metrics import METRICS
 from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
 from openlumbar.measure import measure_sagittal
-from openlumbar.measure.block import read_block
+from openlumbar.measure.sagittal import read_block
 from openlumbar.measure.view import view_of
 from openlumbar.phantom.grids import SagittalFrame, sagittal_grid
 from support_measure import painted_masks, spine_of

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from openlumbar.core import anatomy
 from openlumbar.measure.view import BlockView, Part
 
-#: The outermost slice of a block cuts a structure when it holds this part of its largest area.
-_CUT = 0.25
 #: A slice further than this (and than 0.6 slices) from a structure's middle is off it, mm.
 OFF_MM = 4.0
 
@@ -43,9 +40,8 @@ def middle_of(view: BlockView, part: Part) -> Middle:
     (scoliosis, a narrow slab) its centre is not its middle: there the spinal canal beside
     it, which the same spine carries behind its middle, says where that lies.
     """
-    areas = part.mask.sum((1, 2)).astype(float)
     centre = float(part.centroid[0])
-    if _is_cut(part, areas):
+    if any(part.leaves):
         found = _canal_beside(view, part)
         if found is None:
             return Middle(_nearest(centre, part), float("nan"), ("off-midline",))
@@ -59,13 +55,6 @@ def middle_of(view: BlockView, part: Part) -> Middle:
 def _nearest(centre: float, part: Part) -> int:
     first, last = part.extent
     return int(np.clip(np.floor(centre + 0.5), first, last))
-
-
-def _is_cut(part: Part, areas: NDArray[np.float64]) -> bool:
-    first, last = part.extent
-    low = first == 0 and areas[0] > _CUT * areas.max()
-    high = last == part.picture[0] - 1 and areas[-1] > _CUT * areas.max()
-    return bool(low or high)
 
 
 def _canal_beside(view: BlockView, part: Part) -> float | None:

@@ -144,7 +144,6 @@ def outline_of(
     mask: NDArray[np.bool_],
     pixel_mm: tuple[float, float],
     origin: tuple[float, float] = (0.0, 0.0),
-    sigma_mm: float | None = None,
 ) -> Outline | None:
     """The outline of the largest component of a mask, holes filled.
 
@@ -156,9 +155,6 @@ def outline_of(
         Height and width of a pixel.
     origin
         Row and column of ``mask[0, 0]`` in the picture.
-    sigma_mm
-        Of the Gaussians that take out the stair-steps; :data:`SIGMA_PIXELS` of the larger
-        pixel side when None.
 
     Returns
     -------
@@ -168,8 +164,7 @@ def outline_of(
     whole = _whole(mask)
     if whole.sum() < LEAST_PIXELS:
         return None
-    sigma = SIGMA_PIXELS * max(pixel_mm) if sigma_mm is None else sigma_mm
-    spread = [sigma / step for step in pixel_mm]
+    spread = [SIGMA_PIXELS * max(pixel_mm) / step for step in pixel_mm]
     margin = [int(np.ceil(5 * s)) + 1 for s in spread]
     padded = np.pad(whole.astype(np.float64), [(m, m) for m in margin])
     once = ndimage.gaussian_filter(padded, spread, mode="constant", truncate=4.0)

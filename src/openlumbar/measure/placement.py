@@ -15,8 +15,6 @@ from openlumbar.measure.column import LAST_DISC, S1, chain_of
 from openlumbar.measure.reading import Reading
 from openlumbar.measure.view import BlockView, Part
 
-#: The block's first or last slice cuts a structure when it holds this part of its largest area.
-CUT_PART = 0.25
 #: An arch of fewer voxels than these does not tell where it lies.
 _LEAST_ARCH = 30
 
@@ -80,15 +78,12 @@ def leaves_sideways(view: BlockView, part: Part) -> bool:
 
     Where they leave on both the block is narrow, and was laid about the middle.
     """
-    last = len(view.labels) - 1
-    areas = part.mask.sum((1, 2))
-    low = part.extent[0] == 0 and areas[0] > CUT_PART * areas.max()
-    high = part.extent[1] == last and areas[-1] > CUT_PART * areas.max()
+    low, high = part.leaves
     if low == high:
         return False
     rows = slice(part.origin[1], part.origin[1] + part.mask.shape[1])
     canal = view.labels[:, rows] == anatomy.SPINAL_CANAL
-    side, other = (0, last) if low else (last, 0)
+    side, other = (0, -1) if low else (-1, 0)
     shown = canal.sum((1, 2))
     return bool(not shown.any() or (shown[side] >= 0.5 * shown.max() and not shown[other]))
 

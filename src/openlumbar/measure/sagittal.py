@@ -13,10 +13,14 @@ from openlumbar.core.levels import LevelRow
 from openlumbar.core.masks import SeriesMasks
 from openlumbar.core.measurement import Measurement
 from openlumbar.core.plane import Plane
-from openlumbar.measure.block import read_block
+from openlumbar.measure.angles import lordosis_reading
 from openlumbar.measure.body import split_bodies
 from openlumbar.measure.canal import canal_readings
+from openlumbar.measure.disc_readings import disc_readings
+from openlumbar.measure.reading import Reading
+from openlumbar.measure.state import MeasuredBlock
 from openlumbar.measure.trust import judged
+from openlumbar.measure.vertebra_readings import vertebra_readings
 from openlumbar.measure.view import BlockView, view_of
 
 
@@ -109,3 +113,16 @@ def _check_codes(series: Series, number: int, masks: SeriesMasks) -> None:
 
 def _measure(view: BlockView) -> list[Measurement]:
     return judged(view, [*read_block(view), *canal_readings(view)])
+
+
+def read_block(view: BlockView) -> list[Reading]:
+    """Measure all of a block but the canal."""
+    block = MeasuredBlock(view)
+    readings: list[Reading] = []
+    for code in block.free:
+        readings += vertebra_readings(block, code)
+    for segment in block.segments:
+        readings += disc_readings(block, segment)
+    if len(block.free) >= 2:
+        readings.append(lordosis_reading(block))
+    return readings

@@ -18,6 +18,8 @@ from openlumbar.imaging.masks import label_components
 
 Box = tuple[slice, slice, slice]
 
+#: The first or last slice cuts a structure where it holds this part of its largest area.
+CUT_PART = 0.25
 #: Nearer than this to the picture's border counts as cut by it, mm.
 BORDER_MM = 1.2
 
@@ -75,6 +77,17 @@ class Part:
         rows = np.arange(self.mask.shape[1])
         heights = self.mask[slices].sum(2) @ rows / areas[slices] * self.spacing_mm[1]
         return float(np.polyfit(slices * self.spacing_mm[0], heights, 1)[0])
+
+    @cached_property
+    def leaves(self) -> tuple[bool, bool]:
+        """Whether the block's first and its last slice cut it."""
+        areas = self.mask.sum((1, 2))
+        first, last = self.extent
+        least = CUT_PART * areas.max()
+        return (
+            first == 0 and bool(areas[0] > least),
+            last == self.picture[0] - 1 and bool(areas[-1] > least),
+        )
 
     def on(self, slice_: int) -> NDArray[np.bool_]:
         """``bool[row, column]`` of a canonical slice, cropped like the mask; may be empty."""
