@@ -110,7 +110,7 @@ _TABLE: tuple[Metric, ...] = (
         "mean distance from endplate to endplate, square to the disc's midline, over the central "
         "80 % of its length in its most central slice; an endplate lies midway between the edges "
         "of disc and body",
-        "OpenLumbar design, section 4",
+        _OURS,
     ),
     Metric(
         "bounding_height_mm",
@@ -172,7 +172,7 @@ _TABLE: tuple[Metric, ...] = (
         "mm",
         "shift of the vertebra above along the upper endplate of the one below, between its lower "
         "and the other's upper posterior corner; positive forward",
-        "OpenLumbar design, section 4",
+        _OURS,
     ),
     Metric(
         "listhesis_percent",
@@ -180,7 +180,7 @@ _TABLE: tuple[Metric, ...] = (
         "Listhesis, relative",
         "%",
         "listhesis over the length of the lower vertebra's upper endplate",
-        "OpenLumbar design, section 4",
+        _OURS,
     ),
     Metric(
         "meyerding_grade",
@@ -189,7 +189,7 @@ _TABLE: tuple[Metric, ...] = (
         "1",
         "quarter of the lower endplate that the upper vertebra has slipped by, from a forward "
         "slip of 3 mm up, and 5 beyond its front; 0 below 3 mm",
-        "OpenLumbar design, section 4",
+        _OURS,
     ),
     Metric(
         "ap_diameter_mm",
@@ -197,7 +197,7 @@ _TABLE: tuple[Metric, ...] = (
         "Antero-posterior diameter",
         "mm",
         "of the spinal canal on the midline, square to its course, at the level's middle",
-        "OpenLumbar design, section 4",
+        _OURS,
     ),
     Metric(
         "lordosis_deg",
@@ -206,7 +206,7 @@ _TABLE: tuple[Metric, ...] = (
         "deg",
         "Cobb angle between L1's upper and S1's upper endplate, each a line through its central "
         "80 %; where S1 has no mask, the lower border of disc L5-S1; supine",
-        "OpenLumbar design, section 4",
+        _OURS,
     ),
     *(
         Metric(

@@ -297,8 +297,9 @@ def _sentences(
     if guess.sacral < count:
         share = seen[guess.sacral].tissue[Tissue.S1]
         said.append(
-            f"S1 was found: the network gave it {share:.0%} of that segment with a certainty of "
-            f"{seen[guess.sacral].certainty:.2f}; this place has {guess.share:.0%} of the belief."
+            f"S1 was found: the network calls {share:.0%} of that segment S1, with a certainty of "
+            f"{seen[guess.sacral].certainty:.2f}; of all places weighed for S1 it has "
+            f"{guess.share:.0%} of the weight."
         )
     else:
         said.append("No sacrum is in view: the lowest vertebra is taken for L5, a guess.")
