@@ -11,7 +11,9 @@ from openlumbar.core.errors import OptionError, StageError
 from openlumbar.core.exam import Exam
 from openlumbar.core.plane import Plane
 from openlumbar.core.run import peak_memory_mb
+from openlumbar.core.volume import Volume
 from openlumbar.exam import ReadOptions
+from openlumbar.models import load_model
 from openlumbar.pipeline import AnalyzeOptions, Stages, analyze, analyze_files, write_results
 
 
@@ -214,3 +216,86 @@ def test_the_shipped_network_names_the_phantom(phantom):
             distance = np.subtract((row.x_mm, row.y_mm, row.z_mm), level.centroid_mm)
             # Well under half the distance to a neighbour: the name is right.
             assert np.linalg.norm(distance) < 10.0, level.name
+
+
+@pytest.fixture(scope="module")
+def small_phantom(phantom):
+    """Its middle slice alone: enough for the shipped network, and quick."""
+    series = phantom.exam.of_plane(Plane.SAGITTAL)[0]
+    (block,) = series.blocks
+    volume = Volume(np.ascontiguousarray(block.volume.array[3:4]), block.volume.affine)
+    return replace(series, blocks=(replace(block, volume=volume, instances=block.instances[3:4]),))
+
+
+def flipped(series, axes):
+    (block,) = series.blocks
+    volume = block.volume.with_array(np.flip(block.volume.array, axes).copy())
+    return replace(series, blocks=(replace(block, volume=volume),))
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return AnalyzeOptions(predictor=load_model("sagittal"))
+
+
+class Lasts:
+    """Fails after some slices."""
+
+    def __init__(self, predictor, slices):
+        self.predictor, self.card, self.left = predictor, predictor.card, slices
+
+    def predict(self, images):
+        self.left -= 1
+        if self.left < 0:
+            raise StageError("no more")
+        return self.predictor.predict(images)
+
+
+def test_the_right_way_up_is_not_called_upside_down(small_phantom, shipped):
+    # It has one slice: the network is not asked again.
+    once = AnalyzeOptions(predictor=Lasts(shipped.predictor, 1))
+    analysis = analyze(Exam((small_phantom,)), once)
+    assert analysis.failures == ()
+    assert "upside-down" not in analysis.levels.numbering[0].flags
+    assert sum(m.value is not None for m in analysis.measurements) > 50
+
+
+@pytest.mark.parametrize(
+    ("axes", "words"),
+    [((1,), "head for foot"), ((2,), "front for back"), ((1, 2), "by 180°")],
+    ids=["head for foot", "front for back", "by half a turn"],
+)
+def test_a_picture_stored_upside_down_gives_no_number(small_phantom, shipped, axes, words):
+    analysis = analyze(Exam((flipped(small_phantom, axes),)), shipped)
+    assert analysis.failures == ()
+    (numbering,) = analysis.levels.numbering
+    assert numbering.confidence == 0
+    assert numbering.flags[0] == "upside-down"
+    assert words in numbering.evidence[0]
+    assert all(row.flags[0] == "upside-down" for row in analysis.levels.rows)
+    assert len(analysis.measurements) > 50
+    for number in analysis.measurements:
+        assert number.value is None
+        assert "upside-down" in number.flags
+
+
+def above_the_sacrum(series):
+    (block,) = series.blocks
+    rows = round(0.55 * block.volume.shape[1])
+    volume = Volume(np.ascontiguousarray(block.volume.array[:, :rows]), block.volume.affine)
+    return replace(series, blocks=(replace(block, volume=volume),))
+
+
+def test_without_a_sacrum_nothing_is_called_upside_down(small_phantom, shipped):
+    analysis = analyze(Exam((above_the_sacrum(small_phantom),)), shipped)
+    assert "sacrum-out-of-view" in analysis.levels.numbering[0].flags
+    assert "upside-down" not in analysis.levels.numbering[0].flags
+    assert analysis.failures == ()
+
+
+def test_names_and_numbers_outlast_a_failed_look_at_the_other_ways_up(small_phantom, shipped):
+    series = above_the_sacrum(small_phantom)
+
+    analysis = analyze(Exam((series,)), AnalyzeOptions(predictor=Lasts(shipped.predictor, 1)))
+    assert [failure.stage for failure in analysis.failures] == ["orientation"]
+    assert any(number.value is not None for number in analysis.measurements)

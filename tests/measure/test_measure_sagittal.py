@@ -375,6 +375,14 @@ def test_upside_down_gives_no_number(masks, axis):
         assert "upside-down" in number.flags
 
 
+def test_what_naming_calls_upside_down_gives_no_number(masks):
+    found = measured(*masks, rows=[row("L2", L2, ("upside-down",)), row("L1", L1, ())])
+    assert found
+    for number in found.values():
+        assert number.value is None
+        assert "upside-down" in number.flags
+
+
 def test_a_body_cut_by_the_border_has_no_height(masks):
     low = np.argwhere(masks[1].array == L2)[:, 1].mean().astype(int)
     cut = []

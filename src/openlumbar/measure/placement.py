@@ -89,8 +89,12 @@ def leaves_sideways(view: BlockView, part: Part) -> bool:
 
 
 def contradictions(view: BlockView) -> tuple[str, ...]:
-    """``upside-down`` where the order of the names, or the canal, runs against the header."""
-    swapped = _runs_upward(view) or _canal_in_front(view)
+    """``upside-down`` where the order of the names, or the canal, runs against the header.
+
+    Or where whoever gave the names says so.
+    """
+    told = any("upside-down" in row.flags for row in view.rows)
+    swapped = told or _runs_upward(view) or _canal_in_front(view)
     return ("upside-down",) if swapped else ()
 
 

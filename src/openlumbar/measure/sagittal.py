@@ -41,6 +41,7 @@ def measure_sagittal(
         bodies alone are not given, they are cut out of the vertebrae.
     rows
         Names found, with their confidence and flags; rows of other series are left aside.
+        A row flagged ``upside-down`` withholds every number of its block.
     certainty
         One ``uint8[k, j, i]`` a block, probability times 255; empty for masks that came
         without it.

@@ -30,12 +30,12 @@ from openlumbar.core.run import Run, Weights, peak_memory_mb
 from openlumbar.exam import ReadOptions, read_exam
 from openlumbar.io.analysis import Analysis
 from openlumbar.io.outfolder import check_apart, replacing
-from openlumbar.level.naming import SeriesLevels, name_levels
+from openlumbar.level import SeriesLevels, mark_turned, name_levels
 from openlumbar.measure import measure_sagittal
 from openlumbar.models import Predictor, load_model
 from openlumbar.pipeline.results import write_results
 from openlumbar.pipeline.stages import Stages
-from openlumbar.segment import segment_sagittal
+from openlumbar.segment import find_turn, segment_sagittal
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +80,10 @@ def analyze(
     """
     options = options or AnalyzeOptions()
     stages = Stages(progress)
-    tissue = _segment(exam.of_plane(Plane.SAGITTAL), options, stages)
+    tissue, predictor = _segment(exam.of_plane(Plane.SAGITTAL), options, stages)
     named = _name(tissue, stages)
+    if predictor is not None:
+        named = _mark_turned(tissue, named, predictor, stages)
     measurements = _measure(tissue, named, stages)
     return Analysis(
         exam=exam,
@@ -98,11 +100,12 @@ def analyze(
 
 def _segment(
     sagittal: tuple[Series, ...], options: AnalyzeOptions, stages: Stages
-) -> list[tuple[Series, tuple[TissueMask, ...]]]:
-    """Tissue of each sagittal series, in its blocks' own grids."""
+) -> tuple[list[tuple[Series, tuple[TissueMask, ...]]], Predictor | None]:
+    """Tissue of each sagittal series, in its blocks' own grids, and what found it."""
     found: list[tuple[Series, tuple[TissueMask, ...]]] = []
+    predictor = None
     if not sagittal:
-        return found
+        return found, predictor
     with stages.stage("segment"):
         predictor = options.predictor or load_model("sagittal")
         stages.weights.append(_weights(predictor))
@@ -110,7 +113,7 @@ def _segment(
             with stages.stage("segment", series.name):
                 tell = partial(_tell, stages.progress, series.name)
                 found.append((series, segment_sagittal(series, predictor, tell)))
-    return found
+    return found, predictor
 
 
 def _tell(progress: Progress, series: str, done: int, total: int) -> None:
@@ -126,6 +129,23 @@ def _name(
         with stages.stage("level", series.name):
             named.append(name_levels(series, masks))
     return named
+
+
+def _mark_turned(
+    tissue: list[tuple[Series, tuple[TissueMask, ...]]],
+    named: list[SeriesLevels],
+    predictor: Predictor,
+    stages: Stages,
+) -> list[SeriesLevels]:
+    """Find series that are stored upside down, and take back their names."""
+    by_name = {result.masks.series: result for result in named}
+    for series, masks in tissue:
+        if series.name in by_name:
+            with stages.stage("orientation", series.name):
+                turn = find_turn(series, masks, predictor)
+                if turn is not None:
+                    by_name[series.name] = mark_turned(by_name[series.name], turn)
+    return list(by_name.values())
 
 
 def _measure(

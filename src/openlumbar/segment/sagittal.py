@@ -75,7 +75,7 @@ def _segment_block(
     table = neighbours(len(stack), slice_mm, spec.neighbour_mm)
     probability = np.empty((len(stack), len(predictor.card.classes), *stack.shape[1:]), np.uint8)
     for index in range(len(stack)):
-        probability[index] = _predict(stack[table[index]], predictor)
+        probability[index] = predict_slice(stack[table[index]], predictor)
         report(index + 1)
     shape = frame.canonical(volume.array).shape[1:]
     tissue = np.empty((len(stack), *shape), np.uint8)
@@ -89,7 +89,7 @@ def _segment_block(
     return TissueMask(volume.with_array(frame.original(tissue)), frame.original(certainty))
 
 
-def _predict(picture: NDArray[np.float32], predictor: Predictor) -> NDArray[np.uint8]:
+def predict_slice(picture: NDArray[np.float32], predictor: Predictor) -> NDArray[np.uint8]:
     """Probabilities times 255 of one slice with its neighbours, ``[class, row, column]``."""
     rows, columns = picture.shape[1:]
     divisor = predictor.card.input.divisor
