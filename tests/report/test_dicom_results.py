@@ -15,7 +15,7 @@ from pydicom.fileset import FileSet
 from pydicom.tag import Tag
 
 from openlumbar.core.errors import StageError, UnreadableError
-from openlumbar.core.levels import Levels
+from openlumbar.core.levels import Levels, Numbering
 from openlumbar.core.masks import Masks, SeriesMasks
 from openlumbar.core.measurement import Measurement
 from openlumbar.core.volume import Volume
@@ -240,6 +240,17 @@ def test_an_exam_without_masks_gives_the_report_alone(tmp_path, pdf):
     analysis = analysis_of(tmp_path / "exam", lambda points: np.zeros(points.shape[:3], np.uint16))
     paths = write_dicom_results(analysis, [tmp_path / "exam"], tmp_path, pdf)
     assert [path.name for path in paths] == ["report.dcm"]
+
+
+def test_names_known_to_be_wrong_go_to_no_archive(tmp_path, pdf):
+    save(pictures(4), tmp_path / "exam")
+    analysis = measured(analysis_of(tmp_path / "exam"))
+    (series,) = analysis.exam.series
+    turned = Levels(numbering=(Numbering(series.name, 0.0, ("upside-down",)),))
+    found = write_dicom_results(
+        replace(analysis, levels=turned), [tmp_path / "exam"], tmp_path, pdf
+    )
+    assert [path.name for path in found] == ["report.dcm"]
 
 
 def test_a_series_that_fails_does_not_take_the_others_along(tmp_path, pdf):

@@ -113,7 +113,9 @@ def _write_all(
     """Write the results of each series; a sentence for each that failed beside them."""
     written: list[_Written] = []
     failed: list[str] = []
-    for series in chosen:
+    # Names in a picture stored upside down are wrong: none of them goes to an archive.
+    wrong = {entry.series for entry in analysis.levels.numbering if "upside-down" in entry.flags}
+    for series in (one for one in chosen if one.name not in wrong):
         try:
             written += _write_series(analysis, series, _found(sources[series.name]), place)
         except OSError:
