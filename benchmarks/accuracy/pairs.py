@@ -65,11 +65,6 @@ def by_key(measurements: Iterable[Measurement]) -> dict[Key, Measurement]:
     return {(m.structure, m.level, m.metric): m for m in measurements}
 
 
-def values_of(measurements: Iterable[Measurement]) -> dict[Key, float]:
-    """The numbers that were not withheld."""
-    return {key: m.value for key, m in by_key(measurements).items() if m.value is not None}
-
-
 def pair_up(
     case: str, truth: Mapping[Key, float | None], found: Mapping[Key, Measurement]
 ) -> list[Pair]:

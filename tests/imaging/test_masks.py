@@ -3,7 +3,6 @@ import pytest
 
 from openlumbar.imaging.masks import (
     best_slice_area,
-    clean,
     drop_small,
     fill_holes,
     in_plane_distance,
@@ -104,13 +103,3 @@ def test_best_slice_area_and_small_things():
     kept = drop_small(mask, (4.0, 0.5, 0.8), 10.5)
     assert not kept[0, :5, :5].any()
     assert drop_small(mask, (4.0, 0.5, 0.8), 9.5)[0, :5, :5].all()
-
-
-def test_clean_does_all_three():
-    mask = box()
-    mask[1, 20, 20] = False
-    mask[0, 2, 2] = True
-    cleaned = clean(mask, (4.0, 1.0, 1.0))
-    assert cleaned[1, 20, 20]
-    assert not cleaned[0, 2, 2]
-    assert (cleaned != box()).sum() <= 12  # corners

@@ -96,13 +96,6 @@ def smooth_edges(
     return blurred > 0.5
 
 
-def clean(
-    mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float], sigma_mm: float = 0.6
-) -> NDArray[np.bool_]:
-    """One instance made whole: holes filled, edges smoothed, largest component kept."""
-    return largest_component(smooth_edges(fill_holes(mask), spacing_mm, sigma_mm))
-
-
 def main_components(mask: NDArray[np.bool_], least_share: float) -> NDArray[np.bool_]:
     """The largest component and all that have at least ``least_share`` of its voxels.
 

@@ -21,14 +21,11 @@ class Middle:
     ----------
     slice
         Canonical.
-    off_mm
-        Distance of that slice from the structure's middle; nan where that is not known.
     flags
         ``off-midline`` or nothing.
     """
 
     slice: int
-    off_mm: float
     flags: tuple[str, ...]
 
 
@@ -44,12 +41,12 @@ def middle_of(view: BlockView, part: Part) -> Middle:
     if any(part.leaves):
         found = _canal_beside(view, part)
         if found is None:
-            return Middle(_nearest(centre, part), float("nan"), ("off-midline",))
+            return Middle(_nearest(centre, part), ("off-midline",))
         centre = found
     slice_ = _nearest(centre, part)
     off = abs(slice_ - centre) * view.spacing_mm[0]
     far = off > max(OFF_MM, 0.6 * view.spacing_mm[0])
-    return Middle(slice_, off, ("off-midline",) if far else ())
+    return Middle(slice_, ("off-midline",) if far else ())
 
 
 def _nearest(centre: float, part: Part) -> int:
