@@ -94,6 +94,10 @@ class Series:
     facts: dict[str, str | float | int | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
+    def stem(self, block: int) -> str:
+        """What a block's files are called: ``<series>``, or ``<series>_block-1`` … of several."""
+        return f"{self.name}_block-{block + 1}" if len(self.blocks) > 1 else self.name
+
 
 @dataclass(frozen=True)
 class LeftOut:

@@ -150,17 +150,12 @@ def _is_copied(series: Series) -> bool:
     return series.source == "dicom"
 
 
-def _stem(series: Series, block: int) -> str:
-    """``<series>``, or ``<series>_block-1`` … when it has several blocks."""
-    return f"{series.name}_block-{block + 1}" if len(series.blocks) > 1 else series.name
-
-
 def _image_path(series: Series, block: int) -> str:
-    return f"images/{_stem(series, block)}.nii.gz"
+    return f"images/{series.stem(block)}.nii.gz"
 
 
 def _mask_path(series: Series, block: int, suffix: str) -> str:
-    return f"segmentations/{_stem(series, block)}_{suffix}.nii.gz"
+    return f"segmentations/{series.stem(block)}_{suffix}.nii.gz"
 
 
 def _write_masks(series: Series, masks: SeriesMasks, folder: Path) -> None:

@@ -19,6 +19,8 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 from skimage.measure import find_contours
 
+from openlumbar.imaging.masks import fill_holes, largest_component
+
 #: Stair-steps are smoothed by Gaussians of this many pixels (of the larger side).
 SIGMA_PIXELS = 1.5
 #: An outline of fewer pixels is none.
@@ -161,7 +163,7 @@ def outline_of(
     Outline or None
         None where fewer than :data:`LEAST_PIXELS` pixels hang together.
     """
-    whole = _whole(mask)
+    whole = fill_holes(largest_component(mask[None]))[0]
     if whole.sum() < LEAST_PIXELS:
         return None
     spread = [SIGMA_PIXELS * max(pixel_mm) / step for step in pixel_mm]
@@ -175,13 +177,3 @@ def outline_of(
     longest = max(contours, key=len)[:-1]
     shift = np.asarray(origin, float) - margin
     return Outline((longest + shift) * np.asarray(pixel_mm)) if len(longest) > 3 else None
-
-
-def _whole(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Largest component, holes filled."""
-    labels, count = ndimage.label(mask)
-    if count > 1:
-        sizes = np.bincount(labels.ravel())
-        sizes[0] = 0
-        mask = labels == sizes.argmax()
-    return np.asarray(ndimage.binary_fill_holes(mask), bool)

@@ -144,7 +144,7 @@ def _write_series(
     anatomy = _segmentations(analysis, series, source, labels)
     of_bodies = _segmentations(analysis, series, source, bodies, bodies=True)
     written = [
-        _save(entry.dataset, place / f"{_stem(series, block)}_{suffix}.dcm")
+        _save(entry.dataset, place / f"{series.stem(block)}_{suffix}.dcm")
         for suffix, objects in (("seg", anatomy), ("seg-bodies", of_bodies))
         for block, entry in objects.items()
     ]
@@ -210,11 +210,6 @@ def _new_series(source: Source, offset: int, what: str) -> ResultSeries:
     if number is None or not 0 < number <= MAX_NUMBER:
         number = NO_NUMBER
     return ResultSeries(new_uid(), 100 * number + offset, f"OpenLumbar {what} (research use)")
-
-
-def _stem(series: Series, block: int) -> str:
-    """As the other outputs are named (``io/analysis.py``)."""
-    return f"{series.name}_block-{block + 1}" if len(series.blocks) > 1 else series.name
 
 
 def _save(dataset: Dataset, path: Path) -> _Written:

@@ -79,8 +79,7 @@ def draw_series(analysis: Analysis, name: str, folder: Path) -> tuple[Path, ...]
         if not labels.array.any():
             continue
         folder.mkdir(parents=True, exist_ok=True)
-        suffix = f"_block-{block + 1}" if len(masks.labels) > 1 else ""
-        path = folder / f"{name}{suffix}.png"
+        path = folder / f"{series.stem(block)}.png"
         _draw_block(series, block, masks, analysis.levels, path)
         paths.append(path)
     return tuple(paths)

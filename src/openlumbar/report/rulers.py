@@ -125,18 +125,18 @@ def draw_rulers(analysis: Analysis, series: str, folder: Path) -> tuple[Path, ..
     StageError
         The exam has no such series.
     """
-    blocks = {one.name: len(one.blocks) for one in analysis.exam.series}
-    if series not in blocks:
-        raise StageError(f"the exam has no series {series}; it has {', '.join(blocks) or 'none'}")
+    by_name = {one.name: one for one in analysis.exam.series}
+    if series not in by_name:
+        raise StageError(f"the exam has no series {series}; it has {', '.join(by_name) or 'none'}")
     report = report_of(analysis)
     paths = []
     for column in (column for column in report.columns if column.series == series):
         panels = ruler_panels(analysis, report, column, _ROOMS_MM)
         if panels:
-            block = f"_block-{column.block + 1}" if blocks[series] > 1 else ""
-            path = folder / f"{series}{block}_rulers.png"
+            stem = by_name[series].stem(column.block)
+            path = folder / f"{stem}_rulers.png"
             folder.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(_side_by_side(panels, f"{series}{block}"))
+            path.write_bytes(_side_by_side(panels, stem))
             paths.append(path)
     return tuple(paths)
 
