@@ -22,6 +22,12 @@ FLAGS: dict[str, str] = {
     "off-midline": "no slice lies near the middle of the structure",
     "oblique-slices": "the slices lie oblique to the structure",
     "coarse-pixels": "the pixels are too large for this number",
+    "not-an-axial-lumbar-slice": "no axial lumbar slice with its muscles was recognised",
+    "muscle-missing": "a muscle that its neighbours or its other side show was not found",
+    "dark-band": "a saturation or cross-talk band darkens the structure",
+    "motion": "ghosts of motion lie over the structure",
+    "fat-not-separated": "fat and muscle cannot be told apart by their brightness here",
+    "left-right-doubtful": "the header contradicts itself on left and right",
     "upside-down": "the anatomy runs against the header: head and foot, or front and back, swapped",
 }
 

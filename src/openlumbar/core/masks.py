@@ -38,7 +38,8 @@ class SeriesMasks:
         ``uint16[k, j, i]`` of codes of :mod:`openlumbar.core.anatomy`; a vertebra's
         code stands on its body and its posterior elements.
     bodies
-        The vertebral bodies alone (S1 included), same codes; empty when not sagittal.
+        The vertebral bodies alone (S1 included), same codes; empty where a mask of
+        another tool does not tell them from the posterior elements.
     """
 
     series: str
@@ -69,6 +70,62 @@ TISSUE_NAMES: tuple[str, ...] = (
     "S2",
     "sacrum",
 )
+
+
+class AxialTissue:
+    """Classes of the axial network; left and right are told apart afterwards."""
+
+    BACKGROUND = 0
+    MULTIFIDUS = 1
+    ERECTOR_SPINAE = 2
+    PSOAS = 3
+    QUADRATUS_LUMBORUM = 4
+    #: Vertebral bodies, those of S1 and S2 included.
+    BODY = 5
+    #: Pedicles, laminae and processes; of the sacrum all but the bodies of S1 and S2.
+    POSTERIOR = 6
+    DISC = 7
+    #: The dural sac with its contents.
+    SAC = 8
+
+
+AXIAL_TISSUE_NAMES: tuple[str, ...] = (
+    "background",
+    "multifidus",
+    "erector spinae",
+    "psoas",
+    "quadratus lumborum",
+    "vertebral body",
+    "posterior elements",
+    "disc",
+    "dural sac",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class AxialMask:
+    """What was found in one block of an axial series, slice by slice.
+
+    Attributes
+    ----------
+    labels
+        ``uint16[k, j, i]`` on the block's own grid, codes of
+        :mod:`openlumbar.core.anatomy`: muscles with their side, vertebra and disc of
+        unknown level, spinal canal for the dural sac. A slice that was not recognised is
+        empty.
+    bodies
+        The vertebral bodies alone, same codes.
+    certainty
+        ``uint8[k, j, i]``: probability of the chosen class times 255; 255 throughout where
+        the masks came from elsewhere.
+    flags
+        For each slice, words of :mod:`openlumbar.core.flags`.
+    """
+
+    labels: Volume
+    bodies: Volume
+    certainty: NDArray[np.uint8]
+    flags: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)

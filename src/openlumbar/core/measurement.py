@@ -39,9 +39,10 @@ class Measurement:
     series, block
         Where it was measured; blocks count from 0.
     structure
-        ``vertebra``, ``disc``, ``canal`` or ``spine``.
+        As in :mod:`openlumbar.core.metrics`: ``vertebra``, ``multifidus``, ``dural sac`` …
     level
-        ``L4``, ``L4-L5``; ``L1-S1`` for the lordosis.
+        ``L4``, ``L4-L5``; ``L1-S1`` for the lordosis; of an axial slice its nearest disc,
+        empty where that is not known.
     side
         ``left``, ``right`` or empty.
     slice

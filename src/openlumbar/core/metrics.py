@@ -18,11 +18,12 @@ class Metric:
     name
         As in ``measurements.csv``; ends in its unit where it has one.
     structure
-        ``vertebra``, ``disc``, ``canal`` or ``spine``.
+        ``vertebra``, ``disc``, ``canal``, ``spine``; on axial slices a muscle's name,
+        ``dural sac`` or ``slice``.
     title
         What a report calls it.
     unit
-        UCUM: ``mm``, ``deg``, ``%`` or ``1``.
+        UCUM: ``mm``, ``mm2``, ``cm2``, ``deg``, ``%`` or ``1``.
     definition
         One sentence on how it is measured.
     source
@@ -39,7 +40,44 @@ class Metric:
 
 _SCHNEIDER = "Schneider et al. 2023, section 2.2"
 _HESS = "Hess et al. 2023, Methods"
+_XIA = "Xia et al. 2019, section 2.6"
 _OURS = "OpenLumbar"
+
+#: Muscles measured on axial slices, as in :mod:`openlumbar.core.anatomy`.
+MUSCLES: tuple[str, ...] = ("multifidus", "erector spinae", "psoas", "quadratus lumborum")
+
+# How the fat area fraction is found: name, title, definition, source.
+_FAT: tuple[tuple[str, str, str, str], ...] = (
+    (
+        "kmeans",
+        "k-means",
+        "voxels of the muscle that k-means, started from subcutaneous fat and clean muscle, "
+        "puts with the fat, over all its voxels; after bias correction",
+        _XIA,
+    ),
+    (
+        "otsu",
+        "Otsu",
+        "voxels of the muscle brighter than Otsu's threshold over all its voxels; after bias "
+        "correction",
+        _OURS,
+    ),
+    (
+        "mixture",
+        "mixture",
+        "weight of the brighter of two normal distributions fitted to the muscle's voxels; after "
+        "bias correction",
+        _OURS,
+    ),
+    (
+        "partial_volume",
+        "partial volume",
+        "mean of each voxel's place between the brightness of clean muscle and that of "
+        "subcutaneous fat; after bias correction",
+        _OURS,
+    ),
+)
+_AREA = "not a proton-density fat fraction"
 
 _TABLE: tuple[Metric, ...] = (
     Metric(
@@ -209,6 +247,106 @@ _TABLE: tuple[Metric, ...] = (
         _OURS,
     ),
     *(
+        metric
+        for muscle in MUSCLES
+        for metric in (
+            Metric(
+                "csa_cm2",
+                muscle,
+                "Cross-sectional area",
+                "cm2",
+                "pixels of the muscle in the slice times the area of a pixel of the stored image",
+                _HESS,
+            ),
+            Metric(
+                "lean_csa_cm2",
+                muscle,
+                "Lean area",
+                "cm2",
+                "cross-sectional area less its fat by partial volume",
+                _OURS,
+            ),
+            *(
+                Metric(
+                    f"fat_fraction_{name}_percent",
+                    muscle,
+                    f"Fat area fraction, {title}",
+                    "%",
+                    f"{definition}; {_AREA}",
+                    source,
+                )
+                for name, title, definition, source in _FAT
+            ),
+            Metric(
+                "asymmetry_percent",
+                muscle,
+                "Asymmetry",
+                "%",
+                "larger side less the smaller over the larger, of the cross-sectional area",
+                _OURS,
+            ),
+            Metric(
+                "muscle_to_disc_ratio",
+                muscle,
+                "Muscle-to-disc ratio",
+                "1",
+                "cross-sectional area over the disc's area in the same slice",
+                _OURS,
+            ),
+        )
+    ),
+    Metric(
+        "area_mm2",
+        "disc",
+        "Area in the axial slice",
+        "mm2",
+        "pixels of the disc in an axial slice times the area of a pixel",
+        _OURS,
+    ),
+    Metric(
+        "area_mm2",
+        "dural sac",
+        "Area",
+        "mm2",
+        "pixels of the dural sac in the slice times the area of a pixel",
+        _OURS,
+    ),
+    Metric(
+        "ap_diameter_mm",
+        "dural sac",
+        "Antero-posterior diameter",
+        "mm",
+        "greatest extent of the dural sac in the slice along the body's own front-to-back axis, "
+        "on the midline",
+        _OURS,
+    ),
+    Metric(
+        "transverse_diameter_mm",
+        "dural sac",
+        "Transverse diameter",
+        "mm",
+        "greatest extent of the dural sac in the slice square to the front-to-back axis",
+        _OURS,
+    ),
+    Metric(
+        "tilt_deg",
+        "slice",
+        "Tilt of the slice",
+        "deg",
+        "angle between the slice's normal and the head-foot axis of the patient; positive when "
+        "the slice's front lies lower than its back",
+        _OURS,
+    ),
+    Metric(
+        "tilt_to_disc_deg",
+        "slice",
+        "Tilt against the disc",
+        "deg",
+        "angle between the slice's normal and the axis of the nearest disc, in the sagittal plane; "
+        "known once levels are",
+        _OURS,
+    ),
+    *(
         Metric(
             f"centroid_{axis}_mm",
             structure,
@@ -218,7 +356,7 @@ _TABLE: tuple[Metric, ...] = (
             + (", of the body alone" if structure == "vertebra" else ""),
             _HESS,
         )
-        for structure in ("vertebra", "disc")
+        for structure in ("vertebra", "disc", *MUSCLES, "dural sac")
         for axis in "xyz"
     ),
 )
