@@ -50,9 +50,9 @@ def phantom_of(seed: int, pixel_mm: float) -> Phantom:
 
 
 def true_masks(series: str, codes: Volume, regions: NDArray[np.uint8]) -> SeriesMasks:
-    """Masks without a fault."""
+    """Masks without a fault; a muscle has a code, but no region of the sagittal network."""
     bodies = np.where(np.isin(regions, _BODIES), codes.array, 0).astype(np.uint16)
-    labels = codes.with_array(codes.array.astype(np.uint16))
+    labels = codes.with_array(np.where(regions, codes.array, 0).astype(np.uint16))
     return SeriesMasks(series, (labels,), (codes.with_array(bodies),))
 
 
@@ -167,7 +167,7 @@ class Contours:
 
 
 def _measured(
-    grid: Volume, codes: NDArray[np.uint8], regions: NDArray[np.uint8]
+    grid: Volume, codes: NDArray[np.uint16], regions: NDArray[np.uint8]
 ) -> dict[Key, Measurement]:
     labels = grid.with_array(codes)
     series = sagittal(labels.with_array(regions))

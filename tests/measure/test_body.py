@@ -26,7 +26,7 @@ def _truth(seed: int, frame: SagittalFrame) -> tuple[Volume, Volume]:
     grid = sagittal_grid(scene.spine, frame)
     sample = scene.sample(grid, 1.0, planes=1)
     bodies = np.where(np.isin(sample.regions, BODIES), sample.codes, 0)
-    return Volume(sample.codes, grid.affine), Volume(bodies, grid.affine)
+    return Volume(sample.spine, grid.affine), Volume(bodies, grid.affine)
 
 
 @pytest.fixture(scope="module")

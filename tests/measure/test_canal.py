@@ -70,7 +70,7 @@ def _scene(seed: int) -> Scene:
 
 def _view(scene: Scene, grid: Volume) -> BlockView:
     sample = scene.sample(grid, 1.0, planes=1)
-    labels = Volume(sample.codes.astype(np.uint16), grid.affine)
+    labels = Volume(sample.spine, grid.affine)
     bodies = np.where(np.isin(sample.regions, BODIES), labels.array, 0).astype(np.uint16)
     return view_of(("phantom", 0), labels, labels.with_array(bodies))
 

@@ -63,7 +63,7 @@ def _spine(frame: SagittalFrame) -> Spine:
     grid = sagittal_grid(scene.spine, frame)
     sample = scene.sample(grid, 1.0, planes=1)
     turned = frame_of(grid)
-    codes, regions = (turned.canonical(a) for a in (sample.codes, sample.regions))
+    codes, regions = (turned.canonical(a) for a in (sample.spine, sample.regions))
     affine = np.eye(4)
     first = turned.to_original(np.zeros(3), grid.shape)
     affine[:3, 3] = grid.to_patient(first)

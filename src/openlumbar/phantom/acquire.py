@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter, zoom
 
 from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
-from openlumbar.phantom.scene import GridSample, Scene
+from openlumbar.phantom.scene import GridSample, Scene, profile_weights
 
 Floats = NDArray[np.float32]
 
@@ -66,20 +66,12 @@ def mean_signal(sample: GridSample, signals: Floats) -> Floats:
     signals
         Signal of each tissue, by :class:`openlumbar.phantom.tissue.Tissue`.
     """
-    planes = sample.tissue.shape[1]
-    middle = planes // 2
-    # A real slice profile has soft edges: outer planes weigh less.
-    weights = np.array(
-        [1.0 if abs(n - middle) < middle else 0.6 for n in range(planes)], np.float32
-    )
-    if planes == 1:
-        weights = np.ones(1, np.float32)
-    weights /= weights.sum()
+    weights = profile_weights(sample.tissue.shape[1])
     image = np.zeros(sample.grid.shape, np.float32)
-    for n in range(planes):
+    for n, weight in enumerate(weights):
         part = sample.mix[:, n].astype(np.float32) / np.float32(255)
         first = signals[sample.tissue[:, n]]
-        image += weights[n] * (first + part * (signals[sample.other[:, n]] - first))
+        image += weight * (first + part * (signals[sample.other[:, n]] - first))
     return image
 
 

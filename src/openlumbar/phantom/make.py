@@ -132,10 +132,13 @@ def _blocks(
     return tuple(blocks)
 
 
-def _series_truth(name: str, samples: list[GridSample]) -> SeriesTruth:
+def _series_truth(name: str, plane: Plane, samples: list[GridSample]) -> SeriesTruth:
     return SeriesTruth(
         series=name,
-        codes=tuple(Volume(sample.codes, sample.grid.affine) for sample in samples),
+        codes=tuple(
+            sample.grid.with_array(sample.codes if plane is Plane.AXIAL else sample.spine)
+            for sample in samples
+        ),
         regions=tuple(Volume(sample.regions, sample.grid.affine) for sample in samples),
     )
 
@@ -185,7 +188,7 @@ class _Imaging:
                 "description": acquisition.description,
             },
         )
-        return series, _series_truth(name, samples), acquisition
+        return series, _series_truth(name, plane, samples), acquisition
 
     def sample(self, grids: tuple[Volume, ...]) -> list[GridSample]:
         """Evaluate the phantom on grids of one series."""

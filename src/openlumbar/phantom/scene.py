@@ -24,6 +24,8 @@ Floats = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 Window = tuple[slice, slice]
 
+_MUSCLES = tuple(code for code, structure in codes.BY_CODE.items() if structure.kind == "muscle")
+
 _SACRAL_REGION = {"S1": Region.S1, "S2": Region.S2}
 
 
@@ -66,7 +68,7 @@ class Canvas:
         self.tissue = np.zeros(shape, np.uint8)
         self.other = np.zeros(shape, np.uint8)
         self.mix = np.zeros(shape, np.float32)
-        self.code = np.zeros(shape, np.uint8)
+        self.code = np.zeros(shape, np.uint16)
         self.region = np.zeros(shape, np.uint8)
 
     def near(self, centre: NDArray[np.float64], radius: float) -> Window | None:
@@ -141,16 +143,48 @@ class GridSample:
     tissue, other, mix
         ``[k, n, j, i]``: ``n`` planes through the thickness of slice ``k``;
         ``mix`` in 255ths.
-    codes, regions
-        ``uint8[k, j, i]`` in the middle of each slice.
+    codes
+        ``uint16[k, j, i]`` in the middle of each slice: codes of
+        :mod:`openlumbar.core.anatomy`.
+    regions
+        ``uint8[k, j, i]``, likewise: classes of :class:`openlumbar.core.masks.Tissue`.
     """
 
     grid: Volume
     tissue: NDArray[np.uint8]
     other: NDArray[np.uint8]
     mix: NDArray[np.uint8]
-    codes: NDArray[np.uint8]
+    codes: NDArray[np.uint16]
     regions: NDArray[np.uint8]
+
+    @property
+    def spine(self) -> NDArray[np.uint16]:
+        """The codes without those of muscles, which sagittal series do not name."""
+        return np.where(np.isin(self.codes, _MUSCLES), np.uint16(0), self.codes)
+
+    def fat_part(self) -> Floats:
+        """Fat in each voxel, 0 … 1: ``float32[k, j, i]``.
+
+        The part of :attr:`Tissue.FAT`, averaged through the slice as the signal is
+        (:func:`profile_weights`). Fat within marrow does not count.
+        """
+        fat = np.zeros(self.grid.shape, np.float32)
+        for n, weight in enumerate(profile_weights(self.tissue.shape[1])):
+            second = self.mix[:, n].astype(np.float32) / np.float32(255)
+            fat += weight * (1 - second) * (self.tissue[:, n] == Tissue.FAT)
+            fat += weight * second * (self.other[:, n] == Tissue.FAT)
+        return fat
+
+
+def profile_weights(planes: int) -> NDArray[np.float32]:
+    """Weight of each plane through a slice; they sum to 1.
+
+    A real slice profile has soft edges: of three or more planes the outer ones weigh less.
+    """
+    weights = np.ones(planes, np.float32)
+    if planes > 1:
+        weights[[0, -1]] = 0.6
+    return weights / weights.sum()
 
 
 @dataclass(frozen=True)
@@ -487,7 +521,7 @@ class Scene:
         shape = (slices, planes, rows, columns)
         tissue, other = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         mix = np.zeros(shape, np.uint8)
-        codes_, regions = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.uint8)
+        codes_, regions = np.zeros(grid.shape, np.uint16), np.zeros(grid.shape, np.uint8)
         across, down, step = grid.affine[:3, 0], grid.affine[:3, 1], grid.affine[:3, 2]
         through = step / np.linalg.norm(step) * thickness_mm
         for k in range(slices):

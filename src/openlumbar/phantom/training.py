@@ -64,7 +64,7 @@ class TrainingCase:
     regions
         ``uint8``, same shape: classes of :class:`openlumbar.core.masks.Tissue`.
     codes
-        ``uint8``, same shape: codes of :mod:`openlumbar.core.anatomy`.
+        ``uint16``, same shape: codes of :mod:`openlumbar.core.anatomy`; muscles have none.
     spacing_mm
         Between slices, rows and columns.
     affine
@@ -75,7 +75,7 @@ class TrainingCase:
 
     image: NDArray[np.uint8]
     regions: NDArray[np.uint8]
-    codes: NDArray[np.uint8]
+    codes: NDArray[np.uint16]
     spacing_mm: tuple[float, float, float]
     affine: NDArray[np.float64]
     contrast: str
@@ -143,7 +143,7 @@ def sagittal_training_case(
     return TrainingCase(
         image=np.clip(image * 215, 0, 255).astype(np.uint8),
         regions=sample.regions,
-        codes=sample.codes,
+        codes=sample.spine,
         spacing_mm=grid.spacing_mm,
         affine=np.array(grid.affine),
         contrast=contrast,

@@ -62,8 +62,8 @@ class SeriesTruth:
     Attributes
     ----------
     codes
-        ``uint8``, codes of :mod:`openlumbar.core.anatomy`; a vertebra's on its body and
-        its posterior elements.
+        ``uint16``, codes of :mod:`openlumbar.core.anatomy`; a vertebra's on its body and
+        its posterior elements, a muscle's in axial series alone.
     regions
         ``uint8``, classes of :class:`openlumbar.core.masks.Tissue`.
     """
