@@ -337,15 +337,6 @@ _TABLE: tuple[Metric, ...] = (
         "the slice's front lies lower than its back",
         _OURS,
     ),
-    Metric(
-        "tilt_to_disc_deg",
-        "slice",
-        "Tilt against the disc",
-        "deg",
-        "angle between the slice's normal and the axis of the nearest disc, in the sagittal plane; "
-        "known once levels are",
-        _OURS,
-    ),
     *(
         Metric(
             f"centroid_{axis}_mm",
