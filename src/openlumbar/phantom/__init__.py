@@ -1,6 +1,12 @@
 """Parametric lumbar anatomy and an MR signal model: exams with exact truth."""
 
 from openlumbar.phantom.anatomy import Anatomy, AnatomyRanges, sample_anatomy
+from openlumbar.phantom.axial_training import (
+    AxialTrainingCase,
+    AxialTrainingOptions,
+    axial_training_case,
+    axial_training_cases,
+)
 from openlumbar.phantom.make import Phantom, PhantomOptions, make_phantom
 from openlumbar.phantom.training import TrainingCase, TrainingCaseOptions, sagittal_training_case
 from openlumbar.phantom.write import write_phantom
@@ -8,10 +14,14 @@ from openlumbar.phantom.write import write_phantom
 __all__ = [
     "Anatomy",
     "AnatomyRanges",
+    "AxialTrainingCase",
+    "AxialTrainingOptions",
     "Phantom",
     "PhantomOptions",
     "TrainingCase",
     "TrainingCaseOptions",
+    "axial_training_case",
+    "axial_training_cases",
     "make_phantom",
     "sagittal_training_case",
     "sample_anatomy",

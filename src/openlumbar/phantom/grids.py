@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from openlumbar.core.volume import Volume
 from openlumbar.phantom.geometry import PlacedDisc, Spine
@@ -107,3 +108,75 @@ def axial_blocks(spine: Spine, frame: AxialFrame) -> tuple[Volume, ...]:
     last = next(n for n, name in enumerate(names) if name.endswith("-S1"))
     chosen = spine.discs[max(last + 1 - frame.blocks, 0) : last + 1]
     return tuple(_block(disc, frame) for disc in reversed(chosen))
+
+
+@dataclass(frozen=True)
+class SliceFrame:
+    """One axial slice, in whatever direction.
+
+    Attributes
+    ----------
+    pixel_mm
+        Of the square pixels.
+    shape
+        Rows and columns.
+    tilt_deg
+        Of the slice in the sagittal plane; positive when its front lies lower than its back.
+    lean_deg
+        Of the slice in the coronal plane; positive when its left lies lower than its right.
+    turn_deg
+        Of the picture about the slice's normal.
+    shift_mm
+        Of the picture's centre, along its rows and along its columns.
+    """
+
+    pixel_mm: float = 0.7
+    shape: tuple[int, int] = (280, 280)
+    tilt_deg: float = 0.0
+    lean_deg: float = 0.0
+    turn_deg: float = 0.0
+    shift_mm: tuple[float, float] = (0.0, 0.0)
+
+
+def slice_grid(point: NDArray[np.float64], frame: SliceFrame, slice_mm: float) -> Volume:
+    """A grid of one slice whose plane goes through a point (LPS)."""
+    angles = (frame.tilt_deg, frame.lean_deg, frame.turn_deg)
+    axes = Rotation.from_euler("XYZ", angles, degrees=True).as_matrix()
+    centre = point + axes[:, :2] @ np.array(frame.shift_mm)
+    spacing = (slice_mm, frame.pixel_mm, frame.pixel_mm)
+    return _grid(centre, axes, spacing, (1, *frame.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class DiscCurve:
+    """The curve through the middles of the discs.
+
+    Attributes
+    ----------
+    names
+        From the head downward.
+    centres
+        ``[n, 3]``, LPS.
+    tilts_deg
+        Of each disc in the sagittal plane, in the sense of :class:`SliceFrame`.
+    """
+
+    names: tuple[str, ...]
+    centres: NDArray[np.float64]
+    tilts_deg: NDArray[np.float64]
+
+    def at(self, place: float) -> NDArray[np.float64]:
+        """The point so many discs below the first, fractions allowed (LPS)."""
+        index = np.arange(len(self.names))
+        return np.array([np.interp(place, index, axis) for axis in self.centres.T])
+
+
+def disc_curve(spine: Spine) -> DiscCurve:
+    """The discs of a spine in their places."""
+    frames = [disc_frame(disc) for disc in spine.discs]
+    up = np.array([frame.rotation[:, 2] for frame in frames])
+    return DiscCurve(
+        names=tuple(disc.spec.name for disc in spine.discs),
+        centres=np.array([frame.centre for frame in frames]),
+        tilts_deg=np.degrees(np.arctan2(-up[:, 1], up[:, 2])),
+    )

@@ -81,7 +81,8 @@ class TrainingCase:
     contrast: str
 
 
-def _random_sequence(rng: np.random.Generator) -> Sequence:
+def random_sequence(rng: np.random.Generator) -> Sequence:
+    """Draw a spin-echo sequence: weighting, times and field strength."""
     weighting = Weighting(str(rng.choice(["T1w", "T2w", "T1w", "T2w", "STIR", "PDw", "T2w-fs"])))
     base = SEQUENCES[weighting]
     return Sequence(
@@ -137,7 +138,7 @@ def sagittal_training_case(
     if rng.random() < options.p_synthetic:
         contrast, signals = "synthetic", random_signals(rng)
     else:
-        sequence = _random_sequence(rng)
+        sequence = random_sequence(rng)
         contrast, signals = str(sequence.weighting), tissue_signals(sequence)
     image = acquire(scene, sample, signals, sample_scanner(rng), rng)
     return TrainingCase(

@@ -1,0 +1,257 @@
+"""Axial phantom slices with their tissue classes and their fat, for training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openlumbar.core.anatomy import BY_CODE
+from openlumbar.core.masks import AxialTissue
+from openlumbar.core.masks import Tissue as Region
+from openlumbar.phantom.acquire import acquire, sample_scanner
+from openlumbar.phantom.anatomy import AnatomyRanges, sample_anatomy
+from openlumbar.phantom.grids import DiscCurve, SliceFrame, disc_curve, slice_grid
+from openlumbar.phantom.scene import Scene
+from openlumbar.phantom.tissue import random_signals, tissue_signals
+from openlumbar.phantom.training import random_sequence
+
+_OF_REGION = {
+    Region.BACKGROUND: AxialTissue.BACKGROUND,
+    Region.BODY: AxialTissue.BODY,
+    Region.S1: AxialTissue.BODY,
+    Region.S2: AxialTissue.BODY,
+    Region.POSTERIOR: AxialTissue.POSTERIOR,
+    Region.SACRUM: AxialTissue.POSTERIOR,
+    Region.DISC: AxialTissue.DISC,
+    Region.CANAL: AxialTissue.SAC,
+}
+_OF_MUSCLE = {
+    "multifidus": AxialTissue.MULTIFIDUS,
+    "erector spinae": AxialTissue.ERECTOR_SPINAE,
+    "psoas": AxialTissue.PSOAS,
+    "quadratus lumborum": AxialTissue.QUADRATUS_LUMBORUM,
+}
+_MUSCLE_CODES = {
+    code: _OF_MUSCLE[structure.name]
+    for code, structure in BY_CODE.items()
+    if structure.kind == "muscle"
+}
+
+
+@dataclass(frozen=True)
+class AxialTrainingOptions:
+    """Ranges of the slices that :func:`axial_training_cases` makes (uniform).
+
+    Attributes
+    ----------
+    slices
+        Of one anatomy.
+    pixel_mm
+        In-plane spacing; never so small that a picture has more than ``most_pixels``
+        rows or columns.
+    slice_mm
+        Thickness.
+    width_mm
+        Of the field of view; pictures are 0.7 to 1 times as high.
+    most_pixels
+        Rows or columns.
+    p_parallel, p_plain
+        Chances of a slice parallel to the nearest disc (within a few degrees), and of one
+        square to the long axis of the body; the others have any tilt.
+    most_tilt_deg
+        Against the body's axis, of the slices of any tilt.
+    p_synthetic
+        Chance of a made-up contrast.
+    p_crossing
+        Chance of a dark band from the slices of another block.
+    planes
+        Through a slice, for partial volume (odd).
+    anatomy
+        Distributions of the anatomy.
+    """
+
+    slices: int = 6
+    pixel_mm: tuple[float, float] = (0.4, 1.2)
+    slice_mm: tuple[float, float] = (3.0, 5.0)
+    width_mm: tuple[float, float] = (150.0, 320.0)
+    most_pixels: int = 448
+    p_parallel: float = 0.6
+    p_plain: float = 0.25
+    most_tilt_deg: float = 40.0
+    p_synthetic: float = 0.15
+    p_crossing: float = 0.15
+    planes: int = 3
+    anatomy: AnatomyRanges = field(
+        default_factory=lambda: AnatomyRanges(
+            p_scoliosis=0.15, p_six_lumbar=0.06, p_four_lumbar=0.06, p_fracture=0.05
+        )
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class AxialTrainingCase:
+    """One axial phantom slice with its truth.
+
+    Attributes
+    ----------
+    image
+        ``uint8[row, column]``: rows from front to back, columns toward the patient's left.
+    label
+        ``uint8[row, column]``: classes of :class:`openlumbar.core.masks.AxialTissue`.
+    codes
+        ``uint16[row, column]``: codes of :mod:`openlumbar.core.anatomy`, muscles with their
+        side.
+    fat
+        ``uint8[row, column]``: exact fat part of each voxel, averaged through the slice,
+        times 255.
+    pixel_mm
+        Distance between rows and between columns.
+    contrast
+        The weighting, or ``synthetic``.
+    level
+        Name of the nearest disc.
+    tilt_deg
+        Of the slice in the sagittal plane, positive when its front lies lower than its back.
+    """
+
+    image: NDArray[np.uint8]
+    label: NDArray[np.uint8]
+    codes: NDArray[np.uint16]
+    fat: NDArray[np.uint8]
+    pixel_mm: float
+    contrast: str
+    level: str
+    tilt_deg: float
+
+
+def axial_classes(codes: NDArray[np.uint16], regions: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Classes of :class:`openlumbar.core.masks.AxialTissue` of what the phantom painted.
+
+    Parameters
+    ----------
+    codes, regions
+        As in :class:`openlumbar.phantom.scene.GridSample`, any shape.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``uint8`` of the same shape; left and right muscles have one class.
+    """
+    table = np.zeros(max(_OF_REGION) + 1, np.uint8)
+    table[list(_OF_REGION)] = list(_OF_REGION.values())
+    label = table[regions]
+    for code, tissue in _MUSCLE_CODES.items():
+        label[codes == code] = tissue
+    return label
+
+
+def _place(rng: np.random.Generator, curve: DiscCurve) -> float:
+    """Where along the discs a slice lies: mostly near one of the lumbar discs."""
+    first = curve.names.index("T12-L1")
+    last = next(n for n, name in enumerate(curve.names) if name.endswith("-S1"))
+    kind = rng.random()
+    if kind < 0.5:
+        return float(rng.integers(first + 1, last + 1) + rng.normal(0, 0.2))
+    if kind < 0.8:
+        return float(rng.uniform(first, last + 0.3))
+    if kind < 0.9:
+        return float(rng.uniform(first - 0.7, first + 0.5))
+    return float(rng.uniform(last + 0.3, last + 1.5))
+
+
+def _tilt(rng: np.random.Generator, disc_deg: float, options: AxialTrainingOptions) -> float:
+    kind = rng.random()
+    if kind < options.p_parallel:
+        tilt = disc_deg + rng.normal(0, 4)
+    elif kind < options.p_parallel + options.p_plain:
+        tilt = rng.normal(0, 3)
+    else:
+        tilt = rng.uniform(-options.most_tilt_deg, options.most_tilt_deg)
+    # Further off the disc no one would cut, and little of a cross-section is left.
+    return float(np.clip(tilt, disc_deg - 40, disc_deg + 40))
+
+
+def _frame(rng: np.random.Generator, disc_deg: float, options: AxialTrainingOptions) -> SliceFrame:
+    width = rng.uniform(*options.width_mm)
+    height = width * rng.uniform(0.7, 1.0)
+    pixel = max(rng.uniform(*options.pixel_mm), width / options.most_pixels)
+    aside = rng.normal(0, 0.1 if rng.random() < 0.2 else 0.025) * width
+    return SliceFrame(
+        pixel_mm=float(pixel),
+        shape=(round(height / pixel), round(width / pixel)),
+        tilt_deg=_tilt(rng, disc_deg, options),
+        lean_deg=float(rng.normal(0, 3)),
+        turn_deg=float(rng.normal(0, 3.5)),
+        # The spine lies a little in front of the middle of most pictures.
+        shift_mm=(float(aside), float((0.1 + rng.normal(0, 0.06)) * height)),
+    )
+
+
+def _contrast(
+    rng: np.random.Generator, options: AxialTrainingOptions
+) -> tuple[str, NDArray[np.float32]]:
+    """Name of a contrast, and the signal of each tissue."""
+    if rng.random() < options.p_synthetic:
+        return "synthetic", random_signals(rng)
+    sequence = random_sequence(rng)
+    return str(sequence.weighting), tissue_signals(sequence)
+
+
+def _case(
+    rng: np.random.Generator, scene: Scene, curve: DiscCurve, options: AxialTrainingOptions
+) -> AxialTrainingCase:
+    place = _place(rng, curve)
+    nearest = int(np.clip(round(place), 0, len(curve.names) - 1))
+    frame = _frame(rng, float(curve.tilts_deg[nearest]), options)
+    thickness = float(rng.uniform(*options.slice_mm))
+    grid = slice_grid(curve.at(place), frame, thickness)
+    sample = scene.sample(grid, thickness, options.planes)
+    contrast, signals = _contrast(rng, options)
+    image = acquire(scene, sample, signals, sample_scanner(rng), rng)
+    return AxialTrainingCase(
+        image=np.clip(image[0] * 215, 0, 255).astype(np.uint8),
+        label=axial_classes(sample.codes[0], sample.regions[0]),
+        codes=sample.codes[0],
+        fat=np.rint(sample.fat_part()[0] * 255).astype(np.uint8),
+        pixel_mm=frame.pixel_mm,
+        contrast=contrast,
+        level=curve.names[nearest],
+        tilt_deg=frame.tilt_deg,
+    )
+
+
+def axial_training_cases(
+    rng: np.random.Generator, options: AxialTrainingOptions | None = None
+) -> Iterator[AxialTrainingCase]:
+    """Draw an anatomy, and slices of it from T12 to S2, each imaged in its own way.
+
+    Parameters
+    ----------
+    rng
+        Source of chance; the same state gives the same cases.
+    options
+        Ranges; the default spans clinical practice.
+
+    Yields
+    ------
+    AxialTrainingCase
+        ``options.slices`` of them.
+    """
+    options = options or AxialTrainingOptions()
+    scene = Scene(sample_anatomy(rng, options.anatomy), rng)
+    curve = disc_curve(scene.spine)
+    for _ in range(options.slices):
+        yield _case(rng, scene, curve, options)
+
+
+def axial_training_case(
+    rng: np.random.Generator, options: AxialTrainingOptions | None = None
+) -> AxialTrainingCase:
+    """The first slice of :func:`axial_training_cases`: one of an anatomy of its own.
+
+    Parameters are those of :func:`axial_training_cases`.
+    """
+    return next(axial_training_cases(rng, options))
