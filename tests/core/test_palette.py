@@ -21,6 +21,12 @@ def test_neighbours_differ():
             assert VERTEBRA_COLOURS[upper] != VERTEBRA_COLOURS[lower]
 
 
+def test_muscles_and_their_sides_differ():
+    muscles = [structure.code for structure in anatomy.STRUCTURES if structure.kind == "muscle"]
+    beside = [anatomy.UNKNOWN_VERTEBRA, anatomy.UNKNOWN_DISC, anatomy.SPINAL_CANAL]
+    assert len({colour_of(code) for code in (*muscles, *beside)}) == len(muscles) + len(beside)
+
+
 def test_tint_goes_from_the_colour_to_white():
     assert tint("#102030", 0) == "#102030"
     assert tint("#102030", 1) == "#FFFFFF"

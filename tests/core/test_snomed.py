@@ -10,7 +10,7 @@ from pydicom.sr.codedict import codes
 
 from openlumbar.core import snomed
 from openlumbar.core.anatomy import STRUCTURES, VERTEBRAE, disc_code, vertebra_code
-from openlumbar.core.metrics import METRICS
+from openlumbar.core.metrics import METRICS, MUSCLES
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "dicom-codes.md"
 #: Meanings by SNOMED CT code.
@@ -50,6 +50,8 @@ def test_the_other_codes_are_those_of_ps3_16():
         snomed.structure_concept(40): codes.SCT.Vertebra,
         snomed.structure_concept(5111): codes.SCT.ErectorSpinaeMuscle,
         snomed.metric_concept("spine", "lordosis_deg"): codes.SCT.CobbAngle,
+        snomed.metric_concept("psoas", "csa_cm2"): codes.SCT.Area,
+        snomed.metric_concept("dural sac", "area_mm2"): codes.SCT.Area,
         snomed.LUMBAR_SPINE: codes.SCT.LumbarSpine,
         snomed.ANATOMICAL_STRUCTURE: codes.cid7150.AnatomicalStructure,
         snomed.LEFT: codes.cid244.Left,
@@ -57,6 +59,8 @@ def test_the_other_codes_are_those_of_ps3_16():
         snomed.SUPINE: codes.cid20.Supine,
         snomed.PRONE: codes.cid20.Prone,
         snomed.UNITS["mm"]: codes.UCUM.Millimeter,
+        snomed.UNITS["mm2"]: codes.UCUM.SquareMillimeter,
+        snomed.UNITS["cm2"]: codes.UCUM.SquareCentimeter,
         snomed.UNITS["deg"]: codes.UCUM.Degree,
         snomed.UNITS["%"]: codes.UCUM.Percent,
         snomed.UNITS["1"]: codes.UCUM.NoUnits,
@@ -89,8 +93,27 @@ def test_no_two_of_a_kind_share_a_code():
     assert len(set(structures)) == len(structures)
     bodies = [snomed.body_concept(vertebra_code(name)) for name in VERTEBRAE]
     assert len({body.value for body in bodies}) == len(bodies)
-    metrics = [snomed.metric_concept(*metric) for metric in METRICS]
-    assert len({metric.value for metric in metrics}) == len(metrics)
+
+
+def test_a_code_means_one_number_of_a_structure_and_one_kind_of_number_of_all():
+    for structure in {structure for structure, _ in METRICS}:
+        own = [snomed.metric_concept(*key) for key in METRICS if key[0] == structure]
+        assert len({concept.value for concept in own}) == len(own)
+    shared: dict[str, set[str]] = {}
+    for structure, metric in METRICS:
+        shared.setdefault(snomed.metric_concept(structure, metric).value, set()).add(metric)
+    kinds = {value: names for value, names in shared.items() if len(names) > 1}
+    assert kinds == {"42798000": {"csa_cm2", "area_mm2"}}
+
+
+@pytest.mark.parametrize("muscle", MUSCLES)
+def test_a_fat_area_fraction_is_not_called_one_of_proton_density(muscle):
+    for (structure, metric), entry in METRICS.items():
+        if structure == muscle and metric.startswith("fat_fraction"):
+            concept = snomed.metric_concept(structure, metric)
+            assert concept.value != codes.DCM.FatFraction.value
+            assert "area fraction" in concept.meaning
+            assert "not a proton-density" in entry.definition
 
 
 @pytest.mark.parametrize("level", ["L1-S1", "unknown", ""])
@@ -120,6 +143,11 @@ def test_the_page_of_codes_is_the_table():
         ]
         for structure in STRUCTURES
     ]
-    metrics = {tuple(row[:2]): row[2:] for row in rows if tuple(row[:2]) in METRICS}
+    metrics = {
+        (structure, row[1]): row[2:]
+        for row in rows
+        for structure in (MUSCLES if row[0] == "each muscle" else row[:1])
+        if (structure, row[1]) in METRICS
+    }
     concepts = {key: snomed.metric_concept(*key) for key in METRICS}
     assert metrics == {key: [cell(found), found.meaning] for key, found in concepts.items()}

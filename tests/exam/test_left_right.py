@@ -56,6 +56,14 @@ def test_mirrored_rows_are_warned_of_and_the_numbers_are_used(tmp_path):
         "to the right, by Image Orientation (Patient), which is used, to the left",
     )
     np.testing.assert_allclose(series.blocks[0].volume.affine[:3, 0], (0.5, 0, 0))
+    assert series.flags == ("left-right-doubtful",)
+
+
+def test_a_contradiction_about_other_directions_casts_no_doubt_on_the_sides(tmp_path):
+    save(stack(5, SAGITTAL, PatientOrientation=["P", "H"]), tmp_path)
+    (series,) = read_exam(tmp_path).series
+    assert "contradicts itself about directions" in series.warnings[0]
+    assert series.flags == ()
 
 
 @pytest.mark.parametrize(
@@ -153,7 +161,12 @@ def exam_warnings(folder, sagittal_x, axial_x, frame="1.2.3.9"):
         FrameOfReferenceUID=frame,
     )
     save(axial, folder, "ax")
-    return [text for text in read_exam(folder).warnings if "lie apart" in text]
+    exam = read_exam(folder)
+    told = [text for text in exam.warnings if "lie apart" in text]
+    # Nobody knows which of the two is wrong: both carry the doubt, or neither.
+    flags = [series.flags for series in exam.series]
+    assert flags == [("left-right-doubtful",) * bool(told)] * 2
+    return told
 
 
 def test_slabs_that_lie_apart(tmp_path):
@@ -183,7 +196,8 @@ LPS = np.diag([-4.0, -0.6, 0.8, 1.0])
 
 def test_sform_and_qform_of_one_mind(tmp_path):
     for name, form in (("a_T2w.nii", RAS), ("b_T2w.nii", LAS), ("c_T2w.nii", LPS)):
-        assert nifti(tmp_path / name, form, form).warnings == ()
+        found = nifti(tmp_path / name, form, form)
+        assert (found.warnings, found.flags) == ((), ())
     turned = np.eye(4)
     turned[:2, :2] = [[0.98, -0.199], [0.199, 0.98]]
     assert nifti(tmp_path / "d_T2w.nii", RAS, turned @ RAS).warnings == (
@@ -196,6 +210,7 @@ def test_sform_and_qform_with_sides_exchanged(tmp_path, other):
     series = nifti(tmp_path / "a_T2w.nii", RAS, other)
     (warning,) = series.warnings
     assert LEFT_RIGHT in warning
+    assert series.flags == ("left-right-doubtful",)
     # The sform, in LPS: the file's first axis runs to the right.
     assert series.blocks[0].volume.affine[0, 2] == -4.0
 

@@ -84,6 +84,9 @@ class Series:
         patient identity.
     warnings
         Sentences for a person.
+    flags
+        What holds for the series as a whole, words of :mod:`openlumbar.core.flags`:
+        ``left-right-doubtful`` where its header contradicts itself on the sides.
     """
 
     name: str
@@ -93,6 +96,7 @@ class Series:
     source: str
     facts: dict[str, str | float | int | None] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
 
     def stem(self, block: int) -> str:
         """What a block's files are called: ``<series>``, or ``<series>_block-1`` … of several."""

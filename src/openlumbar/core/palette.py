@@ -1,7 +1,8 @@
 """One colour a structure, the same in every picture and label table.
 
 Neighbouring vertebrae differ clearly in hue and lightness, and a disc takes a paler
-tint of the vertebra above it, so that a picture can be read without its legend. The
+tint of the vertebra above it, so that a picture can be read without its legend. Muscles,
+which stand beside vertebrae of unknown level, have hues of their own. The
 eight hues are those of Okabe and Ito's palette for colour-blind readers, black
 replaced by a light grey that shows on an image.
 """
@@ -38,11 +39,19 @@ VERTEBRA_COLOURS: dict[str, str] = {
     "S2": _BLUE,
 }
 
+#: Hue of a muscle; its right side has a paler tint, so that exchanged sides are seen.
+MUSCLE_COLOURS: dict[str, str] = {
+    "multifidus": _VERMILION,
+    "erector spinae": _ORANGE,
+    "psoas": _GREEN,
+    "quadratus lumborum": _PURPLE,
+}
+_RIGHT = 0.35
+
 _KIND_COLOURS: dict[str, str] = {
     "canal": "#7FE3E0",
     "cord": "#F7F7A8",
     "sacrum": "#A0785A",
-    "muscle": "#B5544D",
     "vertebra": _GREY,
     "disc": "#EDEDED",
 }
@@ -69,4 +78,6 @@ def colour_of(code: int) -> str:
     upper = structure.name.split("-")[0]
     if structure.kind == "disc" and upper in VERTEBRA_COLOURS:
         return tint(VERTEBRA_COLOURS[upper], 0.5)
+    if structure.kind == "muscle":
+        return tint(MUSCLE_COLOURS[structure.name], _RIGHT if structure.side == "right" else 0)
     return _BY_CODE.get(code, _KIND_COLOURS[structure.kind])

@@ -12,10 +12,15 @@ Nothing here is from memory. Where each code was read:
   (``HL7/codex-radiation-therapy``). The body of a vertebra as such: there and in
   TotalSegmentator's table.
 * An intervertebral disc as such, 360499006: an extension of TotalSegmentator's table.
+* Multifidus and quadratus lumborum: the value set "SNOMED CT Body Structures" of HL7 FHIR
+  (``body-site``), in copies of its expansion that two public projects keep.
+* Area: DICOM PS3.16, context group 7469, likewise from pydicom.
 
-What no source read has a code for (T13, L6, S1-S2, three of the muscles, nearly all
-metrics) has a private one, under the designator 99OPENLUMBAR. Private code values are
-no longer than the 16 characters of a Code Value (PS3.3 section 8.8).
+What no source read has a code for (T13, L6, S1-S2, nearly all metrics) has a private one,
+under the designator 99OPENLUMBAR. So has the psoas: the one source that named a code for it
+(64038003) is contradicted by CodeX, where that is an intercostal lymph node. DICOM's "Fat
+fraction" (129100) is that of proton-density maps, which ours is not. Private code values
+are no longer than the 16 characters of a Code Value (PS3.3 section 8.8).
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from openlumbar.core.anatomy import BY_CODE, SACRUM, SPINAL_CANAL, SPINAL_CORD, Structure
+from openlumbar.core.metrics import MUSCLES
 
 #: Designator of the codes that are ours, and who is responsible for it (PS3.3 C.12.1).
 PRIVATE = "99OPENLUMBAR"
@@ -151,10 +157,10 @@ _OTHERS = {
     SACRUM: _sct("54735007", "Sacrum"),
 }
 _MUSCLES = {
-    "multifidus": _private("multifidus", "Multifidus muscle"),
+    "multifidus": _sct("5709001", "Multifidus muscles"),
     "erector spinae": _sct("44947003", "Erector spinae muscle"),
     "psoas": _private("psoas", "Psoas muscle"),
-    "quadratus lumborum": _private("quad_lumborum", "Quadratus lumborum muscle"),
+    "quadratus lumborum": _sct("6001004", "Quadratus lumborum muscle"),
 }
 
 
@@ -249,9 +255,33 @@ def _disc(name: str) -> Concept:
     return _private(name, f"{name.replace('-', '/')} disc") if name in _PRIVATE_DISCS else _ANY_DISC
 
 
-#: Metrics (:mod:`openlumbar.core.metrics`). Only the lordosis is exactly what a standard
-#: code means. DICOM's "Height" and "Distance" would fit a dozen of the others at once, and
-#: a reader could not tell those apart, so that they have codes of their own.
+_AREA = _sct("42798000", "Area")
+#: What is measured of each muscle on an axial slice; which muscle, the finding says.
+_OF_MUSCLE: dict[str, Concept] = {
+    "csa_cm2": _AREA,
+    "lean_csa_cm2": _private("lean_area", "Area less its fat by partial volume"),
+    "fat_fraction_kmeans_percent": _private(
+        "fat_kmeans", "Fat area fraction (no proton density), k-means"
+    ),
+    "fat_fraction_otsu_percent": _private(
+        "fat_otsu", "Fat area fraction (no proton density), Otsu"
+    ),
+    "fat_fraction_mixture_percent": _private(
+        "fat_mixture", "Fat area fraction (no proton density), mixture"
+    ),
+    "fat_fraction_partial_volume_percent": _private(
+        "fat_partial_vol", "Fat area fraction (no proton density), partial volume"
+    ),
+    "asymmetry_percent": _private("asymmetry", "Smaller side against the larger, of the area"),
+    "muscle_to_disc_ratio": _private("muscle_to_disc", "Area over that of the disc in the slice"),
+}
+_CENTROID = {
+    f"centroid_{axis}_mm": _private(f"centroid_{axis}", f"Centroid, {axis} (LPS)") for axis in "xyz"
+}
+
+#: Metrics (:mod:`openlumbar.core.metrics`). The lordosis and the areas are exactly what a
+#: standard code means. DICOM's "Height" and "Distance" would fit a dozen of the others at
+#: once, and a reader could not tell those apart, so that they have codes of their own.
 _METRICS: dict[tuple[str, str], Concept] = {
     ("vertebra", "anterior_height_mm"): _private("anterior_height", "Anterior vertebral height"),
     ("vertebra", "middle_height_mm"): _private("middle_height", "Middle vertebral height"),
@@ -286,11 +316,31 @@ _METRICS: dict[tuple[str, str], Concept] = {
         "canal_ap_diam", "Antero-posterior diameter of the spinal canal"
     ),
     ("spine", "lordosis_deg"): _sct("285285000", "Cobb angle"),
+    ("disc", "area_mm2"): _AREA,
+    ("dural sac", "area_mm2"): _AREA,
+    ("dural sac", "ap_diameter_mm"): _private(
+        "sac_ap_diam", "Antero-posterior diameter of the dural sac"
+    ),
+    ("dural sac", "transverse_diameter_mm"): _private(
+        "sac_trans_diam", "Transverse diameter of the dural sac"
+    ),
+    ("slice", "tilt_deg"): _private("slice_tilt", "Tilt of the slice, front down positive"),
+    ("slice", "tilt_to_disc_deg"): _private(
+        "tilt_to_disc", "Tilt of the slice against the nearest disc"
+    ),
+    **{
+        (muscle, metric): concept
+        for muscle in MUSCLES
+        for metric, concept in (_OF_MUSCLE | _CENTROID).items()
+    },
+    **{("dural sac", metric): concept for metric, concept in _CENTROID.items()},
 }
 
 #: Units of :mod:`openlumbar.core.metrics`, UCUM.
 UNITS: dict[str, Concept] = {
     "mm": Concept("mm", "UCUM", "mm"),
+    "mm2": Concept("mm2", "UCUM", "square millimeter"),
+    "cm2": Concept("cm2", "UCUM", "square centimeter"),
     "deg": Concept("deg", "UCUM", "degree"),
     "%": Concept("%", "UCUM", "percent"),
     "1": Concept("1", "UCUM", "no units"),

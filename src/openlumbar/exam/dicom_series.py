@@ -25,6 +25,7 @@ from openlumbar.exam.grouping import (
 from openlumbar.exam.weighting import weighting_of
 from openlumbar.io.dicom_header import DicomObject, Frame, read_object
 from openlumbar.io.dicom_pixels import Slice, read_slices
+from openlumbar.io.directions import side_flags
 from openlumbar.io.files import FoundFile
 
 
@@ -160,6 +161,7 @@ def _series(
         source="dicom",
         facts=_facts(raw, part.frames[0]),
         warnings=tuple(warnings),
+        flags=side_flags(doubts),
     )
 
 

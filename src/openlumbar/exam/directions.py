@@ -13,6 +13,7 @@ order of instances, frames and dimension indices.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from openlumbar.core.exam import Block, Series
 from openlumbar.core.plane import Plane
 from openlumbar.io.dicom_header import Frame
-from openlumbar.io.directions import agrees, is_direction, word, words
+from openlumbar.io.directions import SIDES_CONTRADICT, agrees, is_direction, word, words
 
 #: Slice Locations that span as much as the slices do, to within this part, are places in
 #: millimetres and not running numbers …
@@ -61,11 +62,11 @@ def _letters_warning(frames: Sequence[Frame]) -> str:
     if not wrong:
         return ""
     name, letters, direction = wrong[0]
-    about = "left and right" if any(_is_sideways(pair) for pair in wrong) else "directions"
+    sideways = any(_is_sideways(pair) for pair in wrong)
+    begin = SIDES_CONTRADICT if sideways else "its header contradicts itself about directions"
     return (
-        f"its header contradicts itself about {about}: by Patient Orientation its {name} run "
-        f"to the {words(letters)}, by Image Orientation (Patient), which is used, to the "
-        f"{word(direction)}"
+        f"{begin}: by Patient Orientation its {name} run to the {words(letters)}, by Image "
+        f"Orientation (Patient), which is used, to the {word(direction)}"
     )
 
 
@@ -92,8 +93,8 @@ def _side_warning(frames: Sequence[Frame]) -> str:
     """Laterality, Image Laterality and Frame Laterality of one picture name one side."""
     if any({"L", "R"} <= set(frame.stated.lateralities) for frame in frames):
         return (
-            "its header contradicts itself about left and right: it names both sides as that "
-            "of one picture (Laterality); Image Position (Patient) is used"
+            f"{SIDES_CONTRADICT}: it names both sides as that of one picture (Laterality); Image "
+            "Position (Patient) is used"
         )
     return ""
 
@@ -113,8 +114,8 @@ def _location_warning(frames: Sequence[Frame]) -> str:
     if abs(np.corrcoef(heights, locations)[0, 1]) > _IN_ORDER:
         return ""
     return (
-        "its header contradicts itself about left and right: Slice Location puts its slices "
-        "in another order than Image Position (Patient), which is used"
+        f"{SIDES_CONTRADICT}: Slice Location puts its slices in another order than Image Position "
+        "(Patient), which is used"
     )
 
 
@@ -124,8 +125,8 @@ def _quadruped_warning(frames: Sequence[Frame]) -> str:
     return "its header says that the patient is a quadruped; it is read as a person's all the same"
 
 
-def apart_warnings(series: Sequence[Series]) -> list[str]:
-    """Say which sagittal and axial series lie apart in left and right.
+def mark_apart(series: Sequence[Series]) -> tuple[tuple[Series, ...], tuple[str, ...]]:
+    """Say which sagittal and axial series lie apart in left and right, and flag them.
 
     The sagittal slices are planned about the spine and the axial pictures around it, so
     that the middle of the narrower lies within the wider. Where it does not, one of the
@@ -139,17 +140,31 @@ def apart_warnings(series: Sequence[Series]) -> list[str]:
 
     Returns
     -------
-    list of str
+    series
+        The same, in order; both of a pair that lies apart are ``left-right-doubtful``.
+    warnings
         Sentences about the exam.
     """
-    return [
-        f"{one.name} and {other.name} lie apart in left and right: the header of one of them "
-        "may have the sides exchanged; both are used as their headers say"
+    pairs = [
+        (one, other)
         for one, other in combinations(series, 2)
         if {one.plane, other.plane} == {Plane.SAGITTAL, Plane.AXIAL}
         and _frame_of_reference(one) == _frame_of_reference(other)
         and _are_apart(_extent(one), _extent(other))
     ]
+    doubted = {entry.name for pair in pairs for entry in pair}
+    warnings = (
+        f"{one.name} and {other.name} lie apart in left and right: the header of one of them "
+        "may have the sides exchanged; both are used as their headers say"
+        for one, other in pairs
+    )
+    marked = (_doubted(entry) if entry.name in doubted else entry for entry in series)
+    return tuple(marked), tuple(warnings)
+
+
+def _doubted(series: Series) -> Series:
+    flags = dict.fromkeys((*series.flags, "left-right-doubtful"))
+    return replace(series, flags=tuple(flags))
 
 
 def _frame_of_reference(series: Series) -> tuple[str, object]:

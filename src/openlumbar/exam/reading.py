@@ -10,7 +10,7 @@ from pathlib import Path
 from openlumbar.core.errors import InputError
 from openlumbar.core.exam import Exam, LeftOut, Subject, Weighting
 from openlumbar.exam.dicom_series import Findings, read_objects, series_of
-from openlumbar.exam.directions import apart_warnings
+from openlumbar.exam.directions import mark_apart
 from openlumbar.exam.duplicates import without_copied_series
 from openlumbar.exam.patients import (
     SubjectFacts,
@@ -80,11 +80,12 @@ def read_exam(
     left_out = (*findings.left_out, *found.left_out, *_other_files(found))
     if not findings.series:
         raise InputError(_nothing(paths, found, left_out))
+    series, apart = mark_apart(findings.series)
     return Exam(
-        series=tuple(findings.series),
+        series=series,
         left_out=left_out,
         subject=override(facts.subject, options.subject),
-        warnings=(*findings.warnings, *facts.warnings, *apart_warnings(findings.series)),
+        warnings=(*findings.warnings, *facts.warnings, *apart),
     )
 
 

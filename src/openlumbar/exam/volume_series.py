@@ -9,6 +9,7 @@ from openlumbar.core.errors import InputError
 from openlumbar.core.exam import Block, LeftOut, Series, Weighting
 from openlumbar.core.plane import Plane
 from openlumbar.exam.weighting import weighting_from_name
+from openlumbar.io.directions import side_flags
 from openlumbar.io.files import FileKind, FoundFile
 from openlumbar.io.nifti import VolumeFile, read_mha, read_nifti
 
@@ -73,6 +74,7 @@ def _read(file: FoundFile, weighting: Weighting | None, taken: set[str]) -> Seri
         blocks=(_block(found, file.name),),
         source=found.source,
         warnings=(*found.warnings, *_weighting_warnings(contrast)),
+        flags=side_flags(found.warnings),
     )
 
 

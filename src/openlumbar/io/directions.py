@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+#: How each sentence begins that casts doubt on the sides, whichever header it is about.
+SIDES_CONTRADICT = "its header contradicts itself about left and right"
 
 #: Letters of DICOM (head, foot) and of ITK (superior, inferior), as LPS directions.
 _LETTERS: dict[str, tuple[float, float, float]] = {
@@ -61,6 +66,18 @@ def words(letters: str) -> str:
     'front and foot'
     """
     return " and ".join(word(_LETTERS[letter]) for letter in letters)
+
+
+def side_flags(warnings: Iterable[str]) -> tuple[str, ...]:
+    """Flags of a series whose warnings are these: ``left-right-doubtful``, or none.
+
+    >>> side_flags([f"{SIDES_CONTRADICT}: Laterality names both"])
+    ('left-right-doubtful',)
+    >>> side_flags(["the weighting cannot be told from the header"])
+    ()
+    """
+    doubtful = any(sentence.startswith(SIDES_CONTRADICT) for sentence in warnings)
+    return ("left-right-doubtful",) if doubtful else ()
 
 
 def letters_contradict(code: str, axes: ArrayLike) -> bool:

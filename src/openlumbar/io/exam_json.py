@@ -68,6 +68,7 @@ def _series(series: Series) -> dict[str, Any]:
         "facts": dict(series.facts),
         "blocks": [_block(block) for block in series.blocks],
         "warnings": list(series.warnings),
+        "flags": list(series.flags),
     }
 
 
@@ -130,6 +131,7 @@ def _series_of(record: dict[str, Any]) -> Series:
         source=record["source"],
         facts=record["facts"],
         warnings=tuple(record["warnings"]),
+        flags=tuple(record.get("flags", ())),
     )
 
 

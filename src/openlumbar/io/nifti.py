@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from openlumbar.core.errors import GeometryError, InputError, UnreadableError
 from openlumbar.core.exam import SourceGrid
 from openlumbar.core.volume import Volume
-from openlumbar.io.directions import letters_contradict
+from openlumbar.io.directions import SIDES_CONTRADICT, letters_contradict
 
 #: LPS ↔ RAS: the first two coordinates change sign.
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -156,10 +156,7 @@ def _form_warnings(header: nibabel.Nifti1Header) -> list[str]:
     except (ValueError, HeaderDataError, np.linalg.LinAlgError):
         return ["sform and qform disagree; the sform is used"]
     if _exchange_sides(sform, qform):
-        return [
-            "its header contradicts itself about left and right: sform and qform give them "
-            "opposite ways; the sform is used"
-        ]
+        return [f"{SIDES_CONTRADICT}: sform and qform give them opposite ways; the sform is used"]
     same = np.allclose(sform, qform, atol=0.1)
     return [] if same else ["sform and qform disagree; the sform is used"]
 
@@ -217,8 +214,8 @@ def _letter_warnings(code: str, affine: NDArray) -> list[str]:
     if not letters_contradict(code, axes):
         return []
     return [
-        f"its header contradicts itself about directions: AnatomicalOrientation {code} does not "
-        "go with its TransformMatrix, which is used"
+        f"{SIDES_CONTRADICT} or other directions: AnatomicalOrientation {code} does not go with "
+        "its TransformMatrix, which is used"
     ]
 
 

@@ -1,6 +1,7 @@
-"""Tissue → vertebrae and discs with names and confidences."""
+"""Tissue → vertebrae and discs with names and confidences; axial slices with their places."""
 
 from openlumbar.level.naming import SeriesLevels, name_levels
+from openlumbar.level.slices import name_slices
 from openlumbar.level.turned import mark_turned
 
-__all__ = ["SeriesLevels", "mark_turned", "name_levels"]
+__all__ = ["SeriesLevels", "mark_turned", "name_levels", "name_slices"]
