@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from openlumbar.core.anatomy import BY_CODE
 from openlumbar.core.masks import AxialTissue
 from openlumbar.core.masks import Tissue as Region
+from openlumbar.core.plane import Plane
+from openlumbar.core.volume import Volume
 from openlumbar.phantom.acquire import acquire, sample_scanner
 from openlumbar.phantom.anatomy import AnatomyRanges, sample_anatomy
 from openlumbar.phantom.grids import DiscCurve, SliceFrame, disc_curve, slice_grid
@@ -200,6 +202,27 @@ def _contrast(
     return str(sequence.weighting), tissue_signals(sequence)
 
 
+def _crossing(
+    rng: np.random.Generator, grid: Volume, options: AxialTrainingOptions
+) -> list[Volume]:
+    """Slices of another block that cut this one behind the spine: dark bands across it."""
+    if rng.random() >= options.p_crossing:
+        return []
+    _, rows, columns = grid.shape
+    slice_mm, gap_mm = rng.uniform(2.5, 5.0), rng.uniform(0.5, 4.0)
+    tilt = np.radians(rng.choice([-1, 1]) * rng.uniform(15, 40))
+    toward, back, up = (axis / np.linalg.norm(axis) for axis in grid.affine[:3, :3].T)
+    normal = np.cos(tilt) * up + np.sin(tilt) * back
+    first = grid.to_patient((0, rows * rng.uniform(0.5, 0.9), columns / 2))
+    slabs = []
+    for n in range(int(rng.integers(1, 4))):
+        affine = np.eye(4)
+        affine[:3, :3] = np.stack([toward, np.cross(normal, toward), normal * slice_mm], axis=1)
+        affine[:3, 3] = first + n * (slice_mm + gap_mm) * normal
+        slabs.append(Volume(np.broadcast_to(np.uint8(0), (1, 2, 2)), affine))
+    return slabs
+
+
 def _case(
     rng: np.random.Generator, scene: Scene, curve: DiscCurve, options: AxialTrainingOptions
 ) -> AxialTrainingCase:
@@ -210,7 +233,9 @@ def _case(
     grid = slice_grid(curve.at(place), frame, thickness)
     sample = scene.sample(grid, thickness, options.planes)
     contrast, signals = _contrast(rng, options)
-    image = acquire(scene, sample, signals, sample_scanner(rng), rng)
+    image = acquire(
+        scene, sample, signals, sample_scanner(rng, Plane.AXIAL), rng, _crossing(rng, grid, options)
+    )
     return AxialTrainingCase(
         image=np.clip(image[0] * 215, 0, 255).astype(np.uint8),
         label=axial_classes(sample.codes[0], sample.regions[0]),

@@ -148,6 +148,8 @@ class GridSample:
         :mod:`openlumbar.core.anatomy`.
     regions
         ``uint8[k, j, i]``, likewise: classes of :class:`openlumbar.core.masks.Tissue`.
+    thickness_mm
+        Of the slices.
     """
 
     grid: Volume
@@ -156,6 +158,7 @@ class GridSample:
     mix: NDArray[np.uint8]
     codes: NDArray[np.uint16]
     regions: NDArray[np.uint8]
+    thickness_mm: float = 0.0
 
     @property
     def spine(self) -> NDArray[np.uint16]:
@@ -535,7 +538,7 @@ class Scene:
                 mix[k, n] = np.rint(canvas.mix * 255)
                 if n == planes // 2:
                     codes_[k], regions[k] = canvas.code, canvas.region
-        return GridSample(grid, tissue, other, mix, codes_, regions)
+        return GridSample(grid, tissue, other, mix, codes_, regions, thickness_mm)
 
 
 def disc_frame(disc: PlacedDisc) -> PlacedVertebra:

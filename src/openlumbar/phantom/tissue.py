@@ -132,6 +132,11 @@ def tissue_signals(sequence: Sequence) -> NDArray[np.float32]:
     return signal.astype(np.float32)
 
 
+def fat_share() -> NDArray[np.float32]:
+    """Part of each tissue's signal that is fat's, 0 … 1, indexed by :class:`Tissue`."""
+    return np.array([_TABLE[tissue].fat for tissue in Tissue], np.float32)
+
+
 def random_signals(rng: np.random.Generator) -> NDArray[np.float32]:
     """A made-up contrast: every tissue between black and white; air stays black."""
     signal = rng.uniform(0.03, 1.0, len(Tissue))
