@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from openlumbar.imaging.frame import frame_of
+from openlumbar.imaging.frame import axial_frame_of, frame_of
 from synthetic_spine import PERMUTATIONS, make_spine, to_series
 
 FLIPS = tuple(itertools.product((False, True), repeat=3))
@@ -21,3 +21,15 @@ def test_any_grid_turns_to_the_same_canonical_array_and_back(order, flip):
     kji = frame.to_original(np.array([1.0, 20.0, 30.0]), mask.tissue.shape)
     # Canonical (1, 20, 30): 4 mm to the left, 60 mm down, 75 mm back.
     np.testing.assert_allclose(series.blocks[0].volume.to_patient(kji), [4.0, 75.0, -60.0])
+
+
+@pytest.mark.parametrize("order", PERMUTATIONS)
+@pytest.mark.parametrize("flip", FLIPS)
+def test_an_axial_grid_turns_to_slices_upward_rows_backward_and_columns_leftward(order, flip):
+    spine = make_spine(slices=2, spacing=(4.0, 3.0, 2.5))  # leftward, downward, backward
+    _, (mask,) = to_series(spine, order=order, flip=flip)
+    frame = axial_frame_of(mask.tissue)
+    upward = spine.tissue[:, ::-1].transpose(1, 2, 0)
+    np.testing.assert_array_equal(frame.canonical(mask.tissue.array), upward)
+    np.testing.assert_array_equal(frame.original(upward), mask.tissue.array)
+    assert frame.spacing_mm == pytest.approx((3.0, 2.5, 4.0))

@@ -1,4 +1,8 @@
-"""A grid as a sagittal picture is looked at: slices leftward, rows downward, columns backward."""
+"""A grid as a picture is looked at, however its axes are stored.
+
+Sagittal: slices leftward, rows downward, columns backward. Axial: slices upward, rows
+backward, columns toward the patient's left.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,16 @@ from numpy.typing import NDArray
 
 from openlumbar.core.volume import Volume
 
-#: Directions in LPS that the canonical axes run along: left, inferior, posterior.
-_CANONICAL = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+# Directions in LPS that the canonical axes run along.
+#: Left, inferior, posterior.
+_SAGITTAL = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+#: Superior, posterior, left.
+_AXIAL = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """How to turn a volume so that its axes run leftward, downward, backward.
+    """How to turn a volume so that its axes run the canonical way.
 
     Attributes
     ----------
@@ -66,9 +73,19 @@ class Frame:
 
 
 def frame_of(volume: Volume) -> Frame:
-    """The frame of a volume: each grid axis goes to the anatomical axis it lies nearest to."""
+    """The sagittal frame: each grid axis goes to the anatomical axis it lies nearest to."""
+    return _nearest(volume, _SAGITTAL)
+
+
+def axial_frame_of(volume: Volume) -> Frame:
+    """The axial frame: slices upward, rows from front to back, columns to the patient's left."""
+    return _nearest(volume, _AXIAL)
+
+
+def _nearest(volume: Volume, canonical: NDArray[np.float64]) -> Frame:
+    """Give each row of ``canonical`` the grid axis that lies nearest to it."""
     steps = volume.affine[:3, 2::-1]  # columns: k, j, i
-    cosines = _CANONICAL @ (steps / np.linalg.norm(steps, axis=0))
+    cosines = canonical @ (steps / np.linalg.norm(steps, axis=0))
     orders = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
     order = max(orders, key=lambda o: sum(abs(cosines[axis, o[axis]]) for axis in range(3)))
     flip = [bool(cosines[axis, order[axis]] < 0) for axis in range(3)]
