@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from openlumbar.core.errors import InputError  # noqa: E402  (torch is optional)
 from openlumbar.core.masks import Tissue  # noqa: E402
 from openlumbar.train.augment import (  # noqa: E402
-    SagittalAugmentation,
+    Augmentation,
     randomise_contrast,
     sample_grid,
     warp,
@@ -62,7 +62,7 @@ def test_outside_the_picture_is_background():
 
 
 def test_random_maps_turn_and_scale_within_their_ranges():
-    ranges = SagittalAugmentation(aspect=0.0, shear=0.0)
+    ranges = Augmentation(aspect=0.0, shear=0.0)
     maps = sample_grid(200, torch.Generator().manual_seed(0), ranges)
     scale = torch.linalg.det(maps).rsqrt()
     assert scale.min() >= ranges.scale[0] - 1e-4
@@ -76,7 +76,7 @@ def test_contrast_changes_without_moving_anything_out_of_range():
     images = torch.from_numpy(np.stack([volume.image[:3]] * 4) / 255).float()
     labels = torch.from_numpy(np.stack([volume.label[0]] * 4))
     rng = torch.Generator().manual_seed(1)
-    changed = randomise_contrast(images, labels, rng, SagittalAugmentation())
+    changed = randomise_contrast(images, labels, rng, Augmentation())
     assert changed.shape == images.shape
     assert changed.isfinite().all()
     assert changed.min() >= 0

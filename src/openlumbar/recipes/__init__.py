@@ -1,5 +1,5 @@
 """Recipes of models: TOML files and their schema."""
 
-from openlumbar.recipes.schema import SagittalRecipe, read_recipe
+from openlumbar.recipes.schema import AxialRecipe, SagittalRecipe, read_recipe
 
-__all__ = ["SagittalRecipe", "read_recipe"]
+__all__ = ["AxialRecipe", "SagittalRecipe", "read_recipe"]

@@ -12,7 +12,7 @@ from openlumbar.core.errors import OptionError
 
 _FOLDER = Path(__file__).parent
 #: Recipes that are shipped, by name.
-RECIPES: dict[str, Path] = {"sagittal": _FOLDER / "sagittal.toml"}
+RECIPES: dict[str, Path] = {name: _FOLDER / f"{name}.toml" for name in ("sagittal", "axial")}
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -145,6 +145,7 @@ class HeldOutRecipe(_Strict):
 class SagittalRecipe(_Strict):
     """The recipe of the default sagittal model."""
 
+    task: Literal["sagittal"] = "sagittal"
     name: str
     source: str
     network: NetworkRecipe
@@ -163,8 +164,93 @@ class SagittalRecipe(_Strict):
         return self
 
 
-def read_recipe(recipe: str | Path) -> SagittalRecipe:
-    """Read a recipe by name (``sagittal``) or by the path of a TOML file.
+class AxialInputRecipe(_Strict):
+    """Spacing of the pictures, in millimetres."""
+
+    spacing_mm: Annotated[float, Field(gt=0)]
+
+
+class AxialBatchRecipe(_Strict):
+    """What one training step sees."""
+
+    size: Positive
+    rows: Positive
+    columns: Positive
+
+
+class AxialStageRecipe(_Strict):
+    """One stretch of training on one mixture of sources.
+
+    Attributes
+    ----------
+    weights
+        How often each source is drawn from, relative to the others: phantoms; axial cuts of
+        ``spider_space``; MuscleMap's label maps without pictures (``shapes``) and its
+        annotated exam (``exam``); the real slices of ``sudirman_axial``, labelled by the
+        network as it stands when they are first read; the user's ``own``.
+    """
+
+    name: str
+    iterations: Positive
+    weights: Annotated[
+        dict[
+            Literal["phantom", "spider_space", "shapes", "exam", "sudirman_axial", "own"],
+            Annotated[float, Field(ge=0)],
+        ],
+        Field(min_length=1),
+    ]
+
+
+class AxialSourcesRecipe(_Strict):
+    """How many pictures are made.
+
+    Attributes
+    ----------
+    phantoms
+        Phantom people; each gives several slices.
+    cuts
+        Axial cuts of each annotated sagittal volume.
+    dressed
+        Made-up pictures of each file of label maps, about.
+    """
+
+    phantoms: Annotated[int, Field(ge=0)]
+    cuts: Annotated[int, Field(ge=0)]
+    dressed: Annotated[int, Field(ge=0)]
+
+
+class AxialRecipe(_Strict):
+    """The recipe of the default axial model."""
+
+    task: Literal["axial"]
+    name: str
+    source: str
+    network: NetworkRecipe
+    input: AxialInputRecipe
+    batch: AxialBatchRecipe
+    schedule: ScheduleRecipe
+    stage: tuple[AxialStageRecipe, ...]
+    sources: AxialSourcesRecipe
+    held_out: HeldOutRecipe
+
+    @model_validator(mode="after")
+    def _crop_fits_the_network(self) -> AxialRecipe:
+        divisor = self.network.divisor
+        if self.batch.rows % divisor or self.batch.columns % divisor:
+            raise ValueError(f"batch.rows and batch.columns must be multiples of {divisor}")
+        return self
+
+
+_SCHEMAS: dict[str, type[SagittalRecipe] | type[AxialRecipe]] = {
+    "sagittal": SagittalRecipe,
+    "axial": AxialRecipe,
+}
+
+
+def read_recipe(recipe: str | Path) -> SagittalRecipe | AxialRecipe:
+    """Read a recipe by name (``sagittal``, ``axial``) or by the path of a TOML file.
+
+    The file's ``task`` says which schema it follows; without one, the sagittal one.
 
     Raises
     ------
@@ -180,8 +266,13 @@ def read_recipe(recipe: str | Path) -> SagittalRecipe:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptionError(f"{path.name}: not valid TOML ({error})") from None
+    schema = _SCHEMAS.get(str(content.get("task", "sagittal")))
+    if schema is None:
+        raise OptionError(
+            f"{path.name}: task is {content['task']!r}; it must be {' or '.join(_SCHEMAS)}"
+        )
     try:
-        return SagittalRecipe.model_validate(content)
+        return schema.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"

@@ -1,4 +1,4 @@
-"""Random geometry and contrast for sagittal training batches.
+"""Random geometry and contrast for training batches.
 
 Everything works on whole batches of torch tensors, since on a CPU the augmentation
 must cost less than the network. The ranges were chosen by us.
@@ -13,12 +13,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from openlumbar.segment.axial_preprocess import BRIGHT_PERCENTILE, FOREGROUND
 from openlumbar.train.losses import IGNORE
 
 
 @dataclass(frozen=True)
-class SagittalAugmentation:
-    """Ranges of the random changes (uniform unless said otherwise)."""
+class Augmentation:
+    """Ranges of the random changes (uniform unless said otherwise); those of sagittal slices.
+
+    Attributes
+    ----------
+    rotation_deg, scale, aspect, shear
+        Geometry in the plane.
+    p_contrast, p_invert, p_bias, p_blur, p_noise, p_band, p_coarse, p_ghost, p_coil
+        Chance of each change.
+    front_axis
+        Axis of ``[batch, channels, rows, columns]`` that runs from front to back: a
+        saturation band lies at its start, a surface coil at its end.
+    white_percentile, foreground
+        Which percentile of what is brighter than the background (a part of the 99.5th
+        percentile) becomes about 1, as in the preprocessing of inference.
+    """
 
     rotation_deg: float = 18.0
     scale: tuple[float, float] = (0.78, 1.28)
@@ -32,9 +47,26 @@ class SagittalAugmentation:
     p_band: float = 0.2
     p_coarse: float = 0.25
     p_ghost: float = 0.12
+    p_coil: float = 0.0
+    front_axis: int = 3
+    white_percentile: float = 99.5
+    foreground: float = 0.0
 
 
-def sample_grid(batch: int, rng: torch.Generator, ranges: SagittalAugmentation) -> Tensor:
+#: For axial slices: a surface coil at the back, and black fronts more often than not.
+AXIAL = Augmentation(
+    rotation_deg=16.0,
+    scale=(0.8, 1.25),
+    p_contrast=0.4,
+    p_band=0.45,
+    p_coil=0.6,
+    front_axis=2,
+    white_percentile=BRIGHT_PERCENTILE,
+    foreground=FOREGROUND,
+)
+
+
+def sample_grid(batch: int, rng: torch.Generator, ranges: Augmentation) -> Tensor:
     """Random affine maps, in pixels about the crop's centre: ``[batch, 2, 2]``."""
 
     def uniform(low: float, high: float) -> Tensor:
@@ -114,7 +146,7 @@ def _blur(images: Tensor, sigma_rows: float, sigma_columns: float) -> Tensor:
 
 
 def randomise_contrast(
-    images: Tensor, labels: Tensor, rng: torch.Generator, ranges: SagittalAugmentation
+    images: Tensor, labels: Tensor, rng: torch.Generator, ranges: Augmentation
 ) -> Tensor:
     """Change what the tissues look like, and how badly they were imaged.
 
@@ -132,9 +164,16 @@ def randomise_contrast(
         repaint = dice.chance(ranges.p_contrast)
         image = _repainted(original, label, dice) if repaint else original
         image = _degraded(_shaded(image, dice, ranges), dice, ranges)
-        top = torch.quantile(image[:, :1, ::4, ::4], 0.995).clamp(min=1e-3)
-        changed.append(image / top * dice.uniform(0.75, 1.15))
+        changed.append(image / _white(image, ranges) * dice.uniform(0.75, 1.15))
     return torch.cat(changed).clamp(0, 1.2)
+
+
+def _white(image: Tensor, ranges: Augmentation) -> Tensor:
+    """Brightness that becomes 1, but for chance."""
+    sample = image[:, :1, ::4, ::4].flatten()
+    if ranges.foreground > 0:
+        sample = sample[sample >= ranges.foreground * torch.quantile(sample, 0.995)]
+    return torch.quantile(sample, ranges.white_percentile / 100).clamp(min=1e-3)
 
 
 @dataclass(frozen=True)
@@ -162,7 +201,7 @@ def _repainted(image: Tensor, label: Tensor, dice: _Dice) -> Tensor:
     return (image - low) / (image.amax() - low + 1e-6)
 
 
-def _shaded(image: Tensor, dice: _Dice, ranges: SagittalAugmentation) -> Tensor:
+def _shaded(image: Tensor, dice: _Dice, ranges: Augmentation) -> Tensor:
     """Inversion, gamma, bias field and a dark band in front, as of a saturation slab."""
     rows, columns = image.shape[-2:]
     if dice.chance(ranges.p_invert):
@@ -172,14 +211,25 @@ def _shaded(image: Tensor, dice: _Dice, ranges: SagittalAugmentation) -> Tensor:
         field = _smooth_field(1, 4, (rows, columns), dice.rng)
         image = image * torch.exp(field * dice.uniform(0.1, 0.5))
     if dice.chance(ranges.p_band):
-        edge = dice.uniform(0.0, 0.5) * columns
-        ramp = torch.sigmoid((torch.arange(columns) - edge) / dice.uniform(2, 8))
+        along = _along_front_axis(image, ranges)
+        edge = dice.uniform(0.0, 0.5) * along.numel()
+        ramp = torch.sigmoid((along - edge) / dice.uniform(2, 8))
         floor = dice.uniform(0, 0.5)
         image = image * (ramp * (1 - floor) + floor)
+    if ranges.p_coil > 0 and dice.chance(ranges.p_coil):
+        along = _along_front_axis(image, ranges)
+        image = image * torch.exp((along - along.amax()) / dice.uniform(60, 300))
     return image
 
 
-def _degraded(image: Tensor, dice: _Dice, ranges: SagittalAugmentation) -> Tensor:
+def _along_front_axis(image: Tensor, ranges: Augmentation) -> Tensor:
+    """Pixels from the front, shaped to be multiplied with the image."""
+    shape = [1, 1, 1, 1]
+    shape[ranges.front_axis] = image.shape[ranges.front_axis]
+    return torch.arange(image.shape[ranges.front_axis], dtype=torch.float32).reshape(shape)
+
+
+def _degraded(image: Tensor, dice: _Dice, ranges: Augmentation) -> Tensor:
     """Blur, coarser sampling, a ghost and Rician-like noise."""
     rows, columns = image.shape[-2:]
     if dice.chance(ranges.p_blur):

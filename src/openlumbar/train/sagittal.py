@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import tomllib
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
+from torch import nn
 
 from openlumbar.core.anatomy import disc_code
 from openlumbar.core.errors import InputError
@@ -22,9 +19,7 @@ from openlumbar.phantom.training import sagittal_training_case
 from openlumbar.recipes import SagittalRecipe
 from openlumbar.recipes.schema import StageRecipe
 from openlumbar.train.export import export_onnx, write_card
-from openlumbar.train.loop import Schedule, fit
 from openlumbar.train.losses import IGNORE
-from openlumbar.train.network import FoldedUNet
 from openlumbar.train.own import at_spacing, read_own
 from openlumbar.train.sampling import SagittalSampler
 from openlumbar.train.self_training import label_slices
@@ -34,8 +29,7 @@ from openlumbar.train.spider import (
     read_spider_midsagittal,
     read_spider_space,
 )
-
-log = logging.getLogger(__name__)
+from openlumbar.train.stages import Sources, TorchPredictor, fresh_network, train_stages
 
 _RECIPES = Path(__file__).parents[1] / "recipes"
 
@@ -64,25 +58,6 @@ _CREDITS = {
 }
 
 
-class TorchPredictor:
-    """A network in training behind the protocol of :class:`openlumbar.models.Predictor`."""
-
-    def __init__(self, network: torch.nn.Module, card: ModelCard) -> None:
-        self._network = network.eval()
-        self._card = card
-
-    @property
-    def card(self) -> ModelCard:
-        """The contract of the weights."""
-        return self._card
-
-    @torch.no_grad()
-    def predict(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map ``[n, channels, rows, columns]`` to probabilities of the same grid."""
-        result: NDArray[np.float32] = self._network(torch.from_numpy(images)).softmax(1).numpy()
-        return result
-
-
 def train_sagittal(recipe: SagittalRecipe, data: Path, out: Path) -> Path:
     """Train by a recipe and write ``OUT/NAME.onnx`` with its card.
 
@@ -108,35 +83,18 @@ def train_sagittal(recipe: SagittalRecipe, data: Path, out: Path) -> Path:
     InputError
         A source that the recipe asks for is absent or empty.
     """
-    torch.set_num_threads(os.cpu_count() or 1)
-    out.mkdir(parents=True, exist_ok=True)
-    schedule = Schedule(
-        iterations=sum(stage.iterations for stage in recipe.stage),
-        **recipe.schedule.model_dump(),
-    )
-    torch.manual_seed(recipe.schedule.seed)
-    network = FoldedUNet(
-        len(recipe.network.channels), len(TISSUE_NAMES), recipe.network.widths, recipe.network.fold
-    )
     card = card_of(recipe)
-    # Widths are written into the name, so that another network is never resumed.
-    checkpoint = out / f"{recipe.name}-{'-'.join(map(str, recipe.network.widths))}.pt"
-    # All that needs no network is read first: what is absent shows before hours of training.
-    sources: dict[str, list[TrainingVolume]] = {
-        source: _read(source, recipe, data, TorchPredictor(network, card))
-        for source in dict.fromkeys(s for stage in recipe.stage for s in stage.weights)
-        if source != _SELF_LABELLED
-    }
-    done = 0
-    average: torch.nn.Module = network
-    for stage in recipe.stage:
-        done += stage.iterations
-        for source in stage.weights:
-            if source not in sources:
-                log.info("reading %s", source)
-                sources[source] = _read(source, recipe, data, TorchPredictor(average, card))
-        sampler = _sampler(stage, sources, recipe)
-        average = fit(network, sampler.draw, schedule, checkpoint, until=done)
+    network = fresh_network(recipe, len(TISSUE_NAMES))
+
+    def read(source: str, average: nn.Module) -> list[TrainingVolume]:
+        return _read(source, recipe, data, TorchPredictor(average, card))
+
+    def sampler(stage: StageRecipe, sources: dict[str, list[TrainingVolume]]) -> SagittalSampler:
+        return _sampler(stage, sources, recipe)
+
+    average = train_stages(
+        recipe, network, out, Sources(read, sampler, late=frozenset({_SELF_LABELLED}))
+    )
     weights = out / f"{recipe.name}.onnx"
     export_onnx(average, weights, len(recipe.network.channels), recipe.network.divisor)
     write_card(card, weights)

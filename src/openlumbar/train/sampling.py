@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from openlumbar.train.augment import (
-    SagittalAugmentation,
+    Augmentation,
     randomise_contrast,
     sample_grid,
     warp,
@@ -44,7 +44,7 @@ class SagittalSampler:
     batch: int = 6
     neighbour_mm: tuple[float, float] = (2.5, 6.5)
     p_alone: float = 0.4
-    augmentation: SagittalAugmentation = field(default_factory=SagittalAugmentation)
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
     def draw(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return images ``[batch, 3, rows, columns]`` and labels ``[batch, rows, columns]``."""
