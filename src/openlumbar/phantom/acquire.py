@@ -124,7 +124,7 @@ def _axial_scanner(rng: np.random.Generator) -> Scanner:
         saturation_left=float(rng.uniform(0.0, 0.12)),
         cross_talk=float(rng.uniform(0.3, 0.9)),
         breathing=sometimes(0.2, 0.03, 0.25),
-        pulsation=sometimes(0.2, 0.05, 0.4),
+        pulsation=sometimes(0.2, 0.02, 0.15),
         wrap_mm=sometimes(0.06, 8, 40),
         acquired=sometimes(0.5, 0.6, 0.95, 1.0),
         chemical_shift_mm=sometimes(0.5, -1.2, 1.2),
@@ -191,12 +191,14 @@ def _surroundings(scene: Scene, grid: Volume) -> _Surroundings:
 
 def _step(distance: Floats, width: float) -> Floats:
     """A smooth step from 0 to 1 where a distance changes its sign."""
-    return 1 / (1 + np.exp(-np.clip(distance / np.float32(width), -30, 30)))
+    falling = np.exp(-np.clip(distance / np.float32(width), -30, 30))
+    return np.asarray(1 / (1 + falling), np.float32)
 
 
 def _coil(around: _Surroundings, scanner: Scanner) -> Floats:
     """Sensitivity of a coil under the back."""
-    return 2 / (1 + (around.depth / np.float32(scanner.coil_mm)) ** np.float32(1.5))
+    fallen = (around.depth / np.float32(scanner.coil_mm)) ** np.float32(1.5)
+    return np.asarray(2 / (1 + fallen), np.float32)
 
 
 def _band(around: _Surroundings, scanner: Scanner) -> Floats | float:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openlumbar.core.anatomy import BY_CODE
+from openlumbar.core.exam import Weighting
 from openlumbar.core.masks import AxialTissue
 from openlumbar.core.masks import Tissue as Region
 from openlumbar.core.plane import Plane
@@ -17,8 +18,13 @@ from openlumbar.phantom.acquire import acquire, sample_scanner
 from openlumbar.phantom.anatomy import AnatomyRanges, sample_anatomy
 from openlumbar.phantom.grids import DiscCurve, SliceFrame, disc_curve, slice_grid
 from openlumbar.phantom.scene import Scene
-from openlumbar.phantom.tissue import random_signals, tissue_signals
-from openlumbar.phantom.training import random_sequence
+from openlumbar.phantom.tissue import (
+    CHEMICAL,
+    SEQUENCES,
+    Sequence,
+    random_signals,
+    tissue_signals,
+)
 
 _OF_REGION = {
     Region.BACKGROUND: AxialTissue.BACKGROUND,
@@ -40,6 +46,19 @@ _MUSCLE_CODES = {
     code: _OF_MUSCLE[structure.name]
     for code, structure in BY_CODE.items()
     if structure.kind == "muscle"
+}
+#: How often each contrast is drawn, apart from made-up ones.
+_CONTRASTS = {
+    "T1w": 0.34,
+    "T2w": 0.40,
+    "PDw": 0.04,
+    "STIR": 0.05,
+    "T2w-fs": 0.05,
+    "T1w-fs": 0.02,
+    "T2starw": 0.04,
+    "water": 0.02,
+    "fat": 0.02,
+    "opposed": 0.02,
 }
 
 
@@ -112,7 +131,7 @@ class AxialTrainingCase:
     pixel_mm
         Distance between rows and between columns.
     contrast
-        The weighting, or ``synthetic``.
+        The weighting, ``water``, ``fat`` or ``opposed`` (Dixon), or ``synthetic``.
     level
         Name of the nearest disc.
     tilt_deg
@@ -198,8 +217,26 @@ def _contrast(
     """Name of a contrast, and the signal of each tissue."""
     if rng.random() < options.p_synthetic:
         return "synthetic", random_signals(rng)
-    sequence = random_sequence(rng)
-    return str(sequence.weighting), tissue_signals(sequence)
+    weightings = list(_CONTRASTS)
+    name = str(rng.choice(weightings, p=[_CONTRASTS[one] for one in weightings]))
+    sequence = _varied(rng, name)
+    return name, tissue_signals(sequence)
+
+
+def _varied(rng: np.random.Generator, name: str) -> Sequence:
+    """A sequence of a contrast with times and field strength about the usual."""
+    if name in CHEMICAL:
+        base = replace(SEQUENCES[Weighting(str(rng.choice(["T1w", "T2w"])))], chemical=name)
+    else:
+        base = SEQUENCES[Weighting(name)]
+    return replace(
+        base,
+        tr_ms=float(base.tr_ms * rng.uniform(0.7, 1.35)),
+        te_ms=float(base.te_ms * rng.uniform(0.75, 1.3)),
+        ti_ms=float(base.ti_ms * rng.uniform(0.92, 1.08)),
+        field_t=float(rng.choice([0.4, 1.5, 3.0], p=[0.1, 0.5, 0.4])),
+        flip_deg=float(base.flip_deg * rng.uniform(0.6, 1.6)),
+    )
 
 
 def _crossing(

@@ -1,4 +1,4 @@
-"""What tissues look like in MR: generic relaxation times and the spin-echo signal.
+"""What tissues look like in MR: generic relaxation times, spin- and gradient-echo signal.
 
 The times are round, generic values of the usual order at 1.5 and 3 T, chosen by us to
 give pictures of the usual look; none is quoted from a source, and none should be used
@@ -77,16 +77,20 @@ _TABLE: dict[Tissue, _Relaxation] = {
 
 @dataclass(frozen=True)
 class Sequence:
-    """A spin-echo sequence.
+    """A spin-echo or a spoiled gradient-echo sequence.
 
     Attributes
     ----------
     ti_ms
         Inversion time; 0 without inversion.
     field_t
-        1.5 or 3.
+        0.2 to 3.
     fat_saturated
         Chemical fat suppression.
+    flip_deg
+        Of a gradient echo; 0 stands for a spin echo.
+    chemical
+        What becomes of water and fat: a key of :data:`CHEMICAL`.
     """
 
     weighting: Weighting
@@ -96,6 +100,8 @@ class Sequence:
     field_t: float = 1.5
     fat_saturated: bool = False
     echo_train: int = 15
+    flip_deg: float = 0.0
+    chemical: str = "in phase"
 
 
 SEQUENCES: dict[Weighting, Sequence] = {
@@ -104,32 +110,74 @@ SEQUENCES: dict[Weighting, Sequence] = {
     Weighting.PD: Sequence(Weighting.PD, 2800.0, 28.0),
     Weighting.STIR: Sequence(Weighting.STIR, 4200.0, 62.0, ti_ms=165.0),
     Weighting.T2_FAT_SAT: Sequence(Weighting.T2_FAT_SAT, 3600.0, 80.0, fat_saturated=True),
+    Weighting.T1_FAT_SAT: Sequence(
+        Weighting.T1_FAT_SAT, 580.0, 11.0, echo_train=4, fat_saturated=True
+    ),
+    Weighting.T2_STAR: Sequence(Weighting.T2_STAR, 650.0, 16.0, echo_train=1, flip_deg=28.0),
 }
+
+#: What is left of water and of fat: all of both, one alone (Dixon), or fat against water.
+CHEMICAL: dict[str, tuple[float, float]] = {
+    "in phase": (1.0, 1.0),
+    "water": (1.0, 0.03),
+    "fat": (0.03, 1.0),
+    "opposed": (1.0, -1.0),
+}
+
+# T2' of a gradient echo at 1.5 T, ms: short within trabecular bone.
+_T2_PRIME_MS = 55.0
+_T2_PRIME_MARROW_MS = 14.0
+_MARROW = (Tissue.RED_MARROW, Tissue.YELLOW_MARROW, Tissue.CORTEX)
 
 
 def tissue_signals(sequence: Sequence) -> NDArray[np.float32]:
     """Signal of every tissue, indexed by :class:`Tissue`, 0 … about 1.
 
     Magnitude of a spin echo, ``PD (1 - exp(-TR/T1)) exp(-TE/T2)``, with
-    ``1 - 2 exp(-TI/T1) + exp(-TR/T1)`` in place of the bracket after an inversion.
+    ``1 - 2 exp(-TI/T1) + exp(-TR/T1)`` in place of the bracket after an inversion; of a
+    spoiled gradient echo, ``PD sin a (1 - E) / (1 - E cos a) exp(-TE/T2*)`` with
+    ``E = exp(-TR/T1)``. Below zero where fat opposes water.
 
     Raises
     ------
     OptionError
-        The field strength is neither 1.5 nor 3 T.
+        The field strength lies outside of 0.2 … 3 T, or ``chemical`` is unknown.
     """
-    if sequence.field_t not in (1.5, 3.0):
-        raise OptionError(f"field_t is {sequence.field_t}; it must be 1.5 or 3.0")
+    if not 0.2 <= sequence.field_t <= 3.0:
+        raise OptionError(f"field_t is {sequence.field_t}; it must be 0.2 to 3.0")
+    if sequence.chemical not in CHEMICAL:
+        raise OptionError(
+            f"chemical is {sequence.chemical!r}; choose among {', '.join(map(repr, CHEMICAL))}"
+        )
     rows = [_TABLE[tissue] for tissue in Tissue]
     t1_15, t1_30, t2, density, fat = np.array(rows, dtype=np.float64).T
-    t1 = t1_15 if sequence.field_t == 1.5 else t1_30
+    # A power law of the field through the two values that the table has.
+    t1 = t1_15 * (t1_30 / t1_15) ** np.log2(sequence.field_t / 1.5)
+    echo = _gradient_echo if sequence.flip_deg > 0 else _spin_echo
+    signal = np.abs(density * echo(sequence, t1, t2))
+    if sequence.fat_saturated:
+        signal = signal * (1 - 0.92 * fat)
+    water_left, fat_left = CHEMICAL[sequence.chemical]
+    return (signal * ((1 - fat) * water_left + fat * fat_left)).astype(np.float32)
+
+
+def _spin_echo(
+    sequence: Sequence, t1: NDArray[np.float64], t2: NDArray[np.float64]
+) -> NDArray[np.float64]:
     recovery = 1 - np.exp(-sequence.tr_ms / t1)
     if sequence.ti_ms > 0:
         recovery = 1 - 2 * np.exp(-sequence.ti_ms / t1) + np.exp(-sequence.tr_ms / t1)
-    signal = np.abs(density * recovery * np.exp(-sequence.te_ms / t2))
-    if sequence.fat_saturated:
-        signal = signal * (1 - 0.92 * fat)
-    return signal.astype(np.float32)
+    return recovery * np.exp(-sequence.te_ms / t2)
+
+
+def _gradient_echo(
+    sequence: Sequence, t1: NDArray[np.float64], t2: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    prime = np.full(len(Tissue), _T2_PRIME_MS)
+    prime[list(_MARROW)] = _T2_PRIME_MARROW_MS
+    rate = 1 / t2 + sequence.field_t / 1.5 / prime
+    kept, flip = np.exp(-sequence.tr_ms / t1), np.radians(sequence.flip_deg)
+    return np.sin(flip) * (1 - kept) / (1 - kept * np.cos(flip)) * np.exp(-sequence.te_ms * rate)
 
 
 def fat_share() -> NDArray[np.float32]:

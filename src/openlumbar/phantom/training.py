@@ -81,8 +81,7 @@ class TrainingCase:
     contrast: str
 
 
-def random_sequence(rng: np.random.Generator) -> Sequence:
-    """Draw a spin-echo sequence: weighting, times and field strength."""
+def _random_sequence(rng: np.random.Generator) -> Sequence:
     weighting = Weighting(str(rng.choice(["T1w", "T2w", "T1w", "T2w", "STIR", "PDw", "T2w-fs"])))
     base = SEQUENCES[weighting]
     return Sequence(
@@ -138,7 +137,7 @@ def sagittal_training_case(
     if rng.random() < options.p_synthetic:
         contrast, signals = "synthetic", random_signals(rng)
     else:
-        sequence = random_sequence(rng)
+        sequence = _random_sequence(rng)
         contrast, signals = str(sequence.weighting), tissue_signals(sequence)
     image = acquire(scene, sample, signals, sample_scanner(rng), rng)
     return TrainingCase(
