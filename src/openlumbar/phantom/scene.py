@@ -15,8 +15,10 @@ from openlumbar.core import anatomy as codes
 from openlumbar.core.masks import Tissue as Region
 from openlumbar.core.volume import Volume
 from openlumbar.phantom import shapes
+from openlumbar.phantom.abdomen import Abdomen, Build, where
 from openlumbar.phantom.anatomy import ENDPLATE_GAP_MM, Anatomy
 from openlumbar.phantom.geometry import PlacedDisc, PlacedVertebra, Spine, place
+from openlumbar.phantom.pelvis import Pelvis
 from openlumbar.phantom.texture import Texture
 from openlumbar.phantom.tissue import Tissue
 
@@ -92,6 +94,10 @@ class Canvas:
                 return None
             window.append(slice(max(low, 0), min(high, size)))
         return window[0], window[1]
+
+    def points(self, window: Window) -> tuple[Floats, Floats, Floats]:
+        """LPS coordinates of a part of the plane."""
+        return self.x[window], self.y[window], self.z[window]
 
     def local(self, window: Window, placed: PlacedVertebra) -> tuple[Floats, Floats, Floats]:
         """Coordinates of a part of the plane in a vertebra's frame."""
@@ -190,16 +196,6 @@ def profile_weights(planes: int) -> NDArray[np.float32]:
     return weights / weights.sum()
 
 
-@dataclass(frozen=True)
-class _Build:
-    """Size of the person about the spine, mm."""
-
-    half_width: float
-    front_y: float
-    front_fat: float
-    liver_z: float
-
-
 class Scene:
     """A placed anatomy with its soft tissue.
 
@@ -216,12 +212,12 @@ class Scene:
         self._texture = Texture(rng)
         index = anatomy.mass_kg / anatomy.height_m**2
         middle = float(self.spine.vertebra("L3").centre[1])
-        self._build = _Build(
+        self._build = Build(
             half_width=150 + 3.5 * (index - 25),
             front_y=middle - 95 - 5.0 * (index - 22) - rng.uniform(0, 15),
             front_fat=anatomy.subcutaneous_mm * rng.uniform(0.6, 1.2),
-            liver_z=float(self.spine.vertebra("L1").centre[2] + rng.uniform(-15, 45)),
         )
+        rng.uniform()  # Once the liver's edge; kept so that later draws stay what they were.
         # Side, depth and end of each rootlet within the sac, relative to its half axes.
         count = 18
         self._rootlets = np.stack(
@@ -233,41 +229,12 @@ class Scene:
             ],
             axis=1,
         )
+        # A generator of its own for each, so that neither moves what is drawn after it.
+        apart = np.random.default_rng(rng.integers(2**63))
+        self._abdomen = Abdomen(self.spine, self._build, self._texture, apart)
+        self._pelvis = Pelvis(self.spine, self._texture, apart)
 
     # -- soft tissue ---------------------------------------------------------------
-
-    def _outline(self, canvas: Canvas, row: NDArray, dx: Floats) -> Mask:
-        """Skin and subcutaneous fat; returns what lies inside them."""
-        build, profile = self._build, self.spine.profile
-        furrow = 4 * np.exp(-((dx / 14) ** 2))
-        back = profile.skin_y[row] - 0.0013 * dx * dx - furrow - canvas.y
-        front = canvas.y - build.front_y - 0.0028 * dx * dx
-        side = build.half_width - np.abs(dx)
-        depth = np.minimum(np.minimum(back, front), side)
-        speckle = self._texture.at(canvas.x, canvas.y, canvas.z, (1.2, 0.9, 4.0))
-        canvas.put(depth > 0, Tissue.SKIN)
-        septa = np.clip((speckle - 0.955) * 8, 0, 0.3)
-        canvas.put(depth > 1.8, Tissue.FAT, (Tissue.LIGAMENT, septa))
-        inner = profile.fascia_y[row] - 0.0022 * dx * dx - canvas.y
-        inside = np.minimum(np.minimum(inner, front - build.front_fat), side - build.front_fat)
-        return inside > 0
-
-    def _abdomen(self, canvas: Canvas, inside: Mask, ahead: Floats) -> None:
-        """Bowel, liver and fat in front of the spine."""
-        where = self._texture
-        coarse = where.smooth(canvas.x, canvas.y, canvas.z, (7.0, 6.0, 6.0), 1)
-        fine = where.at(canvas.x, canvas.y, canvas.z, (1.5, 1.5, 1.5), 2)
-        # Bowel lies beside the psoas as well as in front of the spine.
-        edge = 20 - 0.9 * np.maximum(np.abs(canvas.x) - 48, 0) + 8 * (coarse - 0.5)
-        cavity = inside & (ahead > np.maximum(edge, -25))
-        loops = cavity & (coarse > 0.55)
-        canvas.put(loops, Tissue.BOWEL, (Tissue.FAT, 0.35 * fine))
-        content = cavity & (coarse > 0.75)
-        canvas.put(content, Tissue.FLUID, (Tissue.BOWEL, np.clip(0.4 + fine, 0, 1)))
-        canvas.put(cavity & (coarse > 0.9), Tissue.AIR, (Tissue.FLUID, 0.08))
-        lobe = canvas.z - self._build.liver_z + 0.25 * canvas.x + 30 * (coarse - 0.5)
-        liver = cavity & (ahead > 24) & (lobe > 0)
-        canvas.put(liver, Tissue.ORGAN, (Tissue.VEIN, np.clip((fine - 0.85) * 4, 0, 0.5)))
 
     def _back_muscles(self, canvas: Canvas, inside: Mask, dx: Floats, dy: Floats) -> None:
         fat = self.spine.anatomy.muscle_fat
@@ -300,31 +267,6 @@ class Scene:
         canvas.put(belly & (canvas.z > 15) & (quadratus < 1), Tissue.MUSCLE, (Tissue.FAT, part))
         flank = inside & (wide > self._build.half_width - self._build.front_fat - 14)
         canvas.put(flank, Tissue.MUSCLE, (Tissue.FAT, part))
-
-    def _ilium(self, canvas: Canvas, inside: Mask, dx: Floats) -> None:
-        """The iliac wings beside the sacrum; they carry no code."""
-        wide = np.abs(dx)
-        bent = canvas.y - 34 + 0.75 * (wide - 62) + 0.12 * canvas.z
-        plate = np.maximum(np.abs(bent) - 7, np.maximum(56 - wide, wide - 112))
-        plate = np.maximum(plate, canvas.z - 22 + 0.004 * (wide - 90) ** 2)
-        yellow = self.spine.vertebrae[-5].spec.yellow
-        canvas.put(inside & (plate < 1.2), Tissue.CORTEX)
-        canvas.put(inside & (plate < 0), Tissue.RED_MARROW, (Tissue.YELLOW_MARROW, yellow))
-
-    def _vessels(self, canvas: Canvas, dx: Floats, ahead: Floats) -> None:
-        """The aorta on the patient's left and the inferior vena cava on the right."""
-        below = np.maximum(self.spine.bifurcation_z - canvas.z, 0)
-        fork = np.minimum(0.55 * below, 45)
-        width = np.where(below > 0, np.float32(6.0), np.float32(8.5))
-        for centre, lumen, side in ((9.0, Tissue.VESSEL, 1), (-14.0, Tissue.VEIN, -1)):
-            depth = ahead - (11.0 if side > 0 else 9.0)
-            right = (
-                np.minimum((dx - centre - fork) ** 2, (dx - centre + 0.8 * fork) ** 2)
-                + depth * depth
-            )
-            canvas.put(right < (width + 1.3) ** 2, Tissue.LIGAMENT)
-            part = (Tissue.VESSEL, 0.75)
-            canvas.put(right < width**2, lumen, part if lumen is Tissue.VEIN else None)
 
     def _midline(self, canvas: Canvas, row: NDArray, dx: Floats, dy: Floats) -> None:
         """Foraminal and epidural fat, flaval, interspinous and supraspinous ligaments."""
@@ -490,13 +432,15 @@ class Scene:
         row = profile.rows(canvas.z)
         dx = canvas.x - profile.sac_x[row]
         dy = (canvas.y - profile.sac_y[row]) * profile.sac_cos[row]
-        ahead = (profile.front_y[row] - canvas.y) * profile.sac_cos[row]
-        inside = self._outline(canvas, row, dx)
-        self._abdomen(canvas, inside, ahead)
+        at = where(canvas, self.spine)
+        inside = self._abdomen.outline(canvas, at)
+        self._abdomen.paint(canvas, at, inside)
+        self._pelvis.muscles(canvas, inside)
         self._back_muscles(canvas, inside, dx, dy)
         self._side_muscles(canvas, inside, dx, dy)
-        self._ilium(canvas, inside, dx)
-        self._vessels(canvas, dx, ahead)
+        self._pelvis.bones(canvas, inside)
+        self._abdomen.ribs(canvas)
+        self._abdomen.vessels(canvas, at)
         self._midline(canvas, row, dx, dy)
         for placed in self.spine.vertebrae:
             self._roots(canvas, placed)
