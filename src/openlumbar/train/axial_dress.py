@@ -13,7 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter
+from scipy.ndimage import (
+    binary_dilation,
+    distance_transform_edt,
+    gaussian_filter,
+    map_coordinates,
+    zoom,
+)
 from skimage.morphology import convex_hull_image
 
 from openlumbar.core.masks import AxialTissue
@@ -59,7 +65,7 @@ def dress(
         back are not on both sides.
     """
     margin = round(45 / spacing_mm)
-    label = np.pad(label, margin)
+    label = _deform(np.pad(label, margin), spacing_mm, rng)
     room = _room(label, spacing_mm)
     if room is None:
         return None
@@ -75,6 +81,22 @@ def dress(
     target[muscle] = label[muscle]
     image = gaussian_filter(image, rng.uniform(0.4, 1.0))
     return (image.clip(0, 1.1) * 230).astype(np.uint8), target
+
+
+def _deform(
+    label: NDArray[np.uint8], spacing_mm: float, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Shift points smoothly, by some millimetres over some centimetres."""
+    reach = rng.uniform(0, 3.5) / spacing_mm
+    cells = 6
+    shifts = [
+        zoom(rng.standard_normal((cells, cells)), [n / cells for n in label.shape], order=3)
+        for _ in range(2)
+    ]
+    rows, columns = np.indices(label.shape, np.float32)
+    points = [rows + reach * shifts[0], columns + reach * shifts[1]]
+    moved: NDArray[np.uint8] = map_coordinates(label, points, order=0)
+    return moved
 
 
 def _levels(rng: np.random.Generator) -> dict[str, float]:

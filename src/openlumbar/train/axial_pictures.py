@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import nibabel
 import numpy as np
@@ -221,7 +222,7 @@ def widen(picture: AxialPicture, columns: int, rng: np.random.Generator) -> Axia
     """Put a narrow cut into the middle of a wider picture: black, or smeared sideways."""
     missing = max(0, columns - picture.image.shape[1])
     sides = (missing // 2, missing - missing // 2)
-    mode = "edge" if rng.random() < 0.25 else "constant"
+    mode: Literal["edge", "constant"] = "edge" if rng.random() < 0.25 else "constant"
     image = np.pad(picture.image, ((0, 0), sides), mode=mode)
     label = np.pad(picture.label, ((0, 0), sides), constant_values=IGNORE)
     return AxialPicture(picture.name, picture.patient, image, label)

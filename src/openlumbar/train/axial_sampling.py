@@ -65,7 +65,7 @@ class AxialSampler:
         self, picture: AxialPicture, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """The picture in 0 … 1, every other time left for right: classes have no side."""
-        image = picture.image.astype(np.float32) / 255
+        image: NDArray[np.float32] = picture.image.astype(np.float32) / np.float32(255)
         if rng.random() < 0.5:
             return image, picture.label
         return np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(picture.label[:, ::-1])
