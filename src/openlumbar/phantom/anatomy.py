@@ -6,11 +6,17 @@ All sizes are generic adult values chosen by us, not taken from a published tabl
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from openlumbar.core.errors import OptionError
+from openlumbar.phantom.muscle_specs import (
+    MuscleOwner,
+    MuscleRanges,
+    MusclesSpec,
+    sample_muscles,
+)
 
 #: Thoracic vertebrae that a phantom has; T5 is above any lumbar field of view.
 THORACIC: tuple[str, ...] = tuple(f"T{n}" for n in range(5, 13))
@@ -158,9 +164,12 @@ class Anatomy:
     conus
         Where the cord ends, in vertebrae above (+) or below (-) the middle of L1.
     muscle_fat
-        Fat part of the back muscles, 0 … 1.
+        Fat part of muscle that is usual at the person's age, 0 … 1; ``muscles`` has the
+        fat of each.
     subcutaneous_mm
         Fat behind the fascia at L3.
+    muscles
+        Size, shape and fat of the paraspinal muscles.
     """
 
     sex: str
@@ -182,6 +191,7 @@ class Anatomy:
     muscle_fat: float
     subcutaneous_mm: float
     epidural_fat_mm: float
+    muscles: MusclesSpec = field(default_factory=MusclesSpec)
 
 
 @dataclass(frozen=True)
@@ -205,6 +215,7 @@ class AnatomyRanges:
     p_modic: float = 0.25
     lumbar_count: int | None = None
     transition: str | None = None
+    muscles: MuscleRanges = field(default_factory=MuscleRanges)
 
 
 def _lumbar_count(rng: np.random.Generator, ranges: AnatomyRanges) -> int:
@@ -418,7 +429,7 @@ def sample_anatomy(rng: np.random.Generator, ranges: AnatomyRanges | None = None
     scoliosis = rng.normal(*ranges.scoliosis_deg)
     if rng.random() < ranges.p_scoliosis:
         scoliosis = float(rng.choice([-1, 1]) * rng.uniform(8, 16))
-    return Anatomy(
+    spine = Anatomy(
         sex=person.sex,
         age_years=person.age_years,
         height_m=person.height_m,
@@ -441,6 +452,11 @@ def sample_anatomy(rng: np.random.Generator, ranges: AnatomyRanges | None = None
         ),
         epidural_fat_mm=float(rng.uniform(2.0, 5.0)),
     )
+    # A generator of its own, so that what is drawn for muscles leaves spines as they are.
+    child = np.random.default_rng(rng.integers(2**63))
+    index = person.mass_kg / person.height_m**2
+    owner = MuscleOwner(person.sex, person.wear, index, spine.muscle_fat)
+    return replace(spine, muscles=sample_muscles(child, owner, ranges.muscles))
 
 
 def neighbours(anatomy: Anatomy) -> tuple[tuple[VertebraSpec, DiscSpec, VertebraSpec], ...]:

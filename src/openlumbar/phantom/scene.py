@@ -18,6 +18,7 @@ from openlumbar.phantom import shapes
 from openlumbar.phantom.abdomen import Abdomen, Build, where
 from openlumbar.phantom.anatomy import ENDPLATE_GAP_MM, Anatomy
 from openlumbar.phantom.geometry import PlacedDisc, PlacedVertebra, Spine, place
+from openlumbar.phantom.muscles import Muscles
 from openlumbar.phantom.pelvis import Pelvis
 from openlumbar.phantom.texture import Texture
 from openlumbar.phantom.tissue import Tissue
@@ -233,40 +234,9 @@ class Scene:
         apart = np.random.default_rng(rng.integers(2**63))
         self._abdomen = Abdomen(self.spine, self._build, self._texture, apart)
         self._pelvis = Pelvis(self.spine, self._texture, apart)
+        self._muscles = Muscles(self.spine, self._texture, apart)
 
     # -- soft tissue ---------------------------------------------------------------
-
-    def _back_muscles(self, canvas: Canvas, inside: Mask, dx: Floats, dy: Floats) -> None:
-        fat = self.spine.anatomy.muscle_fat
-        streaks = self._texture.at(canvas.x, canvas.y, canvas.z, (0.9, 0.9, 5.0), 3)
-        clouds = self._texture.smooth(canvas.x, canvas.y, canvas.z, (3.0, 3.0, 9.0), 4)
-        low = np.clip((30 - canvas.z) / 120, 0, 1)
-        wide = np.abs(dx)
-        infiltrated = fat * (0.6 + 1.2 * low)
-        part = np.clip((streaks + 0.5 * clouds - 1.1 + infiltrated) * 2.2, 0.02, 0.95)
-        behind = inside & (dy > 4)
-        canvas.put(behind, Tissue.FAT, (Tissue.MUSCLE, np.clip(1.25 - streaks - fat, 0, 1)))
-        spinae = ((wide - 38) / 31) ** 2 + ((dy - 24) / (22 - 6 * low)) ** 2
-        canvas.put(inside & (spinae < 1), Tissue.MUSCLE, (Tissue.FAT, part))
-        multifidus = ((wide - 14 - 5 * low) / (12.5 + 5 * low)) ** 2 + ((dy - 27) / 17) ** 2
-        deep = np.clip(part + 0.25 * low * (clouds - 0.2), 0.02, 0.95)
-        canvas.put(inside & (multifidus < 1), Tissue.MUSCLE, (Tissue.FAT, deep))
-
-    def _side_muscles(self, canvas: Canvas, inside: Mask, dx: Floats, dy: Floats) -> None:
-        first = float(self.spine.vertebra("L1").centre[2])
-        wide = np.abs(dx)
-        down = np.clip((first - canvas.z) / first, 0, 1.25)
-        radius = 4 + 15 * down
-        streaks = self._texture.at(canvas.x, canvas.y, canvas.z, (1.0, 1.0, 6.0), 5)
-        part = np.clip((streaks - 0.9) * 3, 0.02, 0.6)
-        psoas = ((wide - 26 - 0.75 * radius) / radius) ** 2
-        psoas = psoas + ((dy + 17 + 8 * down**3) / (1.25 * radius)) ** 2
-        quadratus = ((wide - 62) / 22) ** 2 + ((dy + 2 - 0.1 * (wide - 62)) / 8) ** 2
-        belly = inside & (canvas.z < first + 20)
-        canvas.put(belly & (psoas < 1), Tissue.MUSCLE, (Tissue.FAT, part))
-        canvas.put(belly & (canvas.z > 15) & (quadratus < 1), Tissue.MUSCLE, (Tissue.FAT, part))
-        flank = inside & (wide > self._build.half_width - self._build.front_fat - 14)
-        canvas.put(flank, Tissue.MUSCLE, (Tissue.FAT, part))
 
     def _midline(self, canvas: Canvas, row: NDArray, dx: Floats, dy: Floats) -> None:
         """Foraminal and epidural fat, flaval, interspinous and supraspinous ligaments."""
@@ -436,8 +406,7 @@ class Scene:
         inside = self._abdomen.outline(canvas, at)
         self._abdomen.paint(canvas, at, inside)
         self._pelvis.muscles(canvas, inside)
-        self._back_muscles(canvas, inside, dx, dy)
-        self._side_muscles(canvas, inside, dx, dy)
+        self._muscles.paint(canvas)
         self._pelvis.bones(canvas, inside)
         self._abdomen.ribs(canvas)
         self._abdomen.vessels(canvas, at)

@@ -54,6 +54,19 @@ class Texture:
         )
         return self._table[(k << 12) | (j << 6) | i]
 
+    def linear(
+        self,
+        points_mm: tuple[NDArray[np.float32], ...],
+        cell_mm: tuple[float, float, float],
+        shift: int = 0,
+    ) -> NDArray[np.float32]:
+        """Interpolated values at scattered points ``(x, y, z)``; see :meth:`at`."""
+        cells = [
+            axis / np.float32(size) + np.float32(17 * shift)
+            for axis, size in zip(points_mm[::-1], cell_mm[::-1], strict=True)
+        ]
+        return map_coordinates(self._field, cells, order=1, mode="grid-wrap", prefilter=False)
+
     def smooth(
         self,
         x: NDArray[np.float32],

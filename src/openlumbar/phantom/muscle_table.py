@@ -1,0 +1,139 @@
+"""Outlines of the paraspinal muscles from T12-L1 to S1-S2: a table for a reference person.
+
+The numbers are ours. They were chosen so that areas, positions and outlines are those of
+the mean of four people: the MuscleMap template and three more label maps (MIT licence),
+each level found by where the quadratus ends below and the psoas above, and by the template
+of muscle configuration in Cho et al. 2022 (CAM evaluation). ``benchmarks/phantom_muscles.py``
+prints how near they come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Outline(NamedTuple):
+    """One muscle's outline in a horizontal plane; mm, for a reference person.
+
+    Attributes
+    ----------
+    centre_mm
+        To the side, and backward, of the axis of the spinal canal.
+    half_mm
+        Half axes of the ellipse that the radii are relative to.
+    turn_deg
+        Of the first half axis, from the lateral direction toward the back.
+    radii
+        Percent of the ellipse, every 30 degrees from the first axis toward the second.
+    """
+
+    centre_mm: tuple[float, float]
+    half_mm: tuple[float, float]
+    turn_deg: float
+    radii: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class MuscleTable:
+    """A muscle from its upper to its lower end.
+
+    Attributes
+    ----------
+    outlines
+        By level: 0 is disc T12-L1, 5 L5-S1, 6 S1-S2.
+    upper, lower
+        Levels where the muscle has (no, its full) size at its upper end, and (its full, no)
+        size at its lower end.
+    """
+
+    outlines: dict[int, Outline]
+    upper: tuple[float, float]
+    lower: tuple[float, float]
+
+
+_MULTIFIDUS = {
+    0: Outline(
+        (9.3, 18.4), (10.8, 7.2), 107, (105, 97, 92, 103, 107, 97, 94, 102, 107, 95, 93, 105)
+    ),
+    1: Outline(
+        (10.4, 19.5), (13.7, 7.7), 116, (101, 92, 97, 106, 102, 91, 98, 106, 103, 92, 94, 108)
+    ),
+    2: Outline(
+        (11.5, 21.4), (16.1, 9.1), 108, (101, 96, 95, 105, 104, 91, 100, 105, 99, 97, 98, 104)
+    ),
+    3: Outline(
+        (13.0, 22.3), (18.6, 10.7), 101, (101, 99, 96, 101, 106, 93, 97, 106, 98, 96, 100, 102)
+    ),
+    4: Outline(
+        (15.8, 25.1), (22.6, 13.8), 90, (93, 95, 102, 99, 104, 99, 96, 107, 95, 91, 107, 107)
+    ),
+    5: Outline(
+        (19.1, 23.3), (20.6, 16.9), 70, (93, 92, 101, 105, 96, 102, 98, 104, 97, 84, 110, 108)
+    ),
+    6: Outline(
+        (18.0, 23.1), (20.8, 16.3), 75, (88, 93, 106, 104, 94, 94, 98, 111, 94, 80, 110, 106)
+    ),
+}
+_ERECTOR = {
+    0: Outline(
+        (42.1, 25.2), (36.8, 16.1), 3, (109, 95, 82, 87, 112, 103, 76, 81, 119, 92, 64, 104)
+    ),
+    1: Outline(
+        (42.6, 25.1), (34.9, 18.9), 0, (108, 100, 89, 87, 104, 112, 78, 79, 117, 97, 76, 96)
+    ),
+    2: Outline((42.6, 25.7), (31.1, 21.6), 0, (107, 99, 91, 86, 105, 112, 72, 83, 118, 94, 79, 98)),
+    3: Outline(
+        (42.2, 23.9), (27.4, 23.1), -2, (107, 102, 88, 76, 108, 110, 64, 83, 116, 96, 76, 92)
+    ),
+    4: Outline(
+        (44.1, 19.5), (22.1, 24.6), -12, (108, 101, 87, 84, 108, 106, 67, 89, 116, 94, 79, 93)
+    ),
+    5: Outline(
+        (38.6, 11.5), (8.5, 20.1), -16, (93, 86, 105, 105, 99, 85, 104, 107, 94, 95, 95, 112)
+    ),
+    6: Outline(
+        (33.8, 18.4), (3.4, 14.9), -17, (95, 84, 101, 108, 99, 78, 95, 114, 100, 83, 91, 114)
+    ),
+}
+_PSOAS = {
+    1: Outline(
+        (29.5, -13.2), (11.7, 6.8), 75, (87, 92, 109, 106, 86, 91, 110, 103, 88, 92, 110, 105)
+    ),
+    2: Outline(
+        (35.6, -18.0), (19.0, 11.4), 73, (81, 92, 116, 95, 77, 101, 109, 98, 88, 92, 110, 102)
+    ),
+    3: Outline(
+        (39.8, -22.5), (22.3, 16.0), 65, (91, 97, 110, 100, 83, 104, 108, 94, 95, 98, 107, 100)
+    ),
+    4: Outline(
+        (44.7, -28.9), (23.0, 21.2), 61, (95, 98, 108, 99, 87, 104, 106, 95, 95, 101, 105, 98)
+    ),
+    5: Outline(
+        (48.7, -43.6), (19.8, 20.2), 61, (97, 106, 106, 99, 94, 97, 102, 102, 104, 100, 96, 96)
+    ),
+    6: Outline(
+        (48.5, -49.5), (17.4, 19.0), 61, (94, 105, 108, 100, 90, 96, 101, 104, 106, 95, 98, 98)
+    ),
+}
+_QUADRATUS = {
+    0: Outline((35.5, 4.2), (8.3, 2.9), 31, (96, 99, 98, 102, 99, 98, 101, 101, 101, 94, 103, 105)),
+    1: Outline(
+        (45.2, 4.7), (15.3, 4.4), 21, (102, 106, 91, 93, 111, 100, 91, 96, 107, 101, 92, 98)
+    ),
+    2: Outline(
+        (56.1, 5.9), (18.7, 5.2), 19, (94, 109, 102, 87, 101, 107, 97, 93, 102, 103, 100, 98)
+    ),
+    3: Outline((65.7, 5.7), (19.0, 8.5), 12, (88, 96, 112, 98, 79, 100, 113, 92, 87, 103, 107, 97)),
+    4: Outline(
+        (74.3, -0.5), (23.3, 7.6), -6, (108, 72, 80, 116, 103, 88, 102, 102, 83, 94, 103, 107)
+    ),
+}
+
+#: By name, in the order in which the muscles lie from the midline outward.
+MUSCLE_TABLES: dict[str, MuscleTable] = {
+    "multifidus": MuscleTable(_MULTIFIDUS, (-20.0, -19.0), (6.6, 8.0)),
+    "erector spinae": MuscleTable(_ERECTOR, (-20.0, -19.0), (6.0, 6.7)),
+    "psoas": MuscleTable(_PSOAS, (0.2, 1.0), (6.9, 7.4)),
+    "quadratus lumborum": MuscleTable(_QUADRATUS, (-0.6, -0.1), (4.1, 4.38)),
+}
