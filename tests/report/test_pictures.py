@@ -6,7 +6,7 @@ from openlumbar.core.errors import StageError
 from openlumbar.core.volume import Volume
 from openlumbar.pipeline import AnalyzeOptions, analyze
 from openlumbar.report.pictures import cropped, draw_series, name_places
-from openlumbar.report.view import Place, SagittalView, sagittal_view
+from openlumbar.report.view import Place, SliceView, sagittal_view
 
 #: Sagittal: i to the back, j to the feet, k to the left.
 USUAL = np.array([[0, 0, 4.0, 0], [0.5, 0, 0, 0], [0, -0.7, 0, 0], [0, 0, 0, 1.0]])
@@ -60,7 +60,7 @@ def test_names_stand_clear_of_anatomy_however_the_column_tilts(tilt_deg):
         y, x = rows - 60 - 24 * number * np.cos(tilt), columns - 90 - 24 * number * np.sin(tilt)
         along, across = y * np.cos(tilt) + x * np.sin(tilt), x * np.cos(tilt) - y * np.sin(tilt)
         labels[(np.abs(along) < 10) & (np.abs(across) < 15)] = code
-    view = SagittalView(labels, labels, labels, (1.0, 1.0), 0, Place(np.zeros(3), np.eye(3)))
+    view = SliceView(labels, labels, labels, (1.0, 1.0), 0, Place(np.zeros(3), np.eye(3)))
     places = name_places(view)
     assert set(places) == {43, 44, 45}
     for code, place in places.items():

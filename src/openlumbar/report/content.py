@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from openlumbar.core.anatomy import BY_CODE, disc_code, vertebra_code
 from openlumbar.core.exam import Series, Weighting
@@ -18,6 +19,8 @@ from openlumbar.core.metrics import METRICS, Metric
 from openlumbar.core.palette import colour_of
 from openlumbar.core.plane import Plane
 from openlumbar.io.analysis import Analysis
+from openlumbar.report.axial import axial_sections
+from openlumbar.report.cells import cell_of, group_of
 from openlumbar.report.facts import (
     definitions,
     failure_text,
@@ -49,8 +52,6 @@ from openlumbar.report.wording import (
     confidence_text,
     flag_text,
     rank,
-    uncertainty_text,
-    value_text,
     with_unit,
 )
 
@@ -83,28 +84,6 @@ NOTICES: tuple[str, ...] = (
     "Left and right are the patient's, as the image header gives them.",
 )
 
-_GROUP_OF: dict[str, str] = {
-    "anterior_height_mm": "heights",
-    "middle_height_mm": "heights",
-    "posterior_height_mm": "heights",
-    "wedge_ratio": "heights",
-    "biconcavity_ratio": "heights",
-    "crush_ratio": "heights",
-    "height_mm": "discs",
-    "bounding_height_mm": "discs",
-    "anterior_distance_mm": "discs",
-    "posterior_distance_mm": "discs",
-    "disc_height_index": "discs",
-    "rotation_deg": "angles",
-    "disc_angle_deg": "angles",
-    "segmental_angle_deg": "angles",
-    "lordosis_deg": "angles",
-    "listhesis_mm": "listhesis",
-    "listhesis_percent": "listhesis",
-    "meyerding_grade": "listhesis",
-    "ap_diameter_mm": "canal",
-}
-
 
 def report_of(analysis: Analysis) -> Report:
     """Put an analysis into the words and numbers of its report.
@@ -119,27 +98,44 @@ def report_of(analysis: Analysis) -> Report:
     Report
         Without identity: no name, id, date or description out of a header is in it.
     """
+    axial = axial_sections(analysis)
+    everything, analysis = analysis, _without_axial(analysis)
     columns = _columns(analysis)
-    cells = _cells(analysis.measurements, columns)
     primary = _primary(analysis, columns)
-    spine, levels = _sections(analysis, columns, cells)
-    doubts = doubts_of(analysis, columns)
+    spine, levels = _sections(analysis, columns, _cells(everything, columns))
     return Report(
         title=TITLE,
         subject=subject_facts(analysis.exam.subject),
-        series=series_facts(analysis),
+        series=series_facts(everything),
         columns=columns,
         primary=primary,
         findings=findings_of(analysis, spine, levels, _index_of(columns, primary)),
         spine=spine,
         levels=levels,
-        doubts=doubts,
+        axial=axial,
+        doubts=doubts_of(analysis, columns),
         numbering=tuple(numbering_facts(entry, columns) for entry in analysis.levels.numbering),
-        warnings=warnings_of(analysis),
+        warnings=warnings_of(everything),
         failures=tuple(failure_text(failure) for failure in analysis.failures),
         provenance=provenance(analysis.run),
-        definitions=definitions(analysis.measurements),
+        definitions=definitions(everything.measurements),
         notices=NOTICES,
+    )
+
+
+def _without_axial(analysis: Analysis) -> Analysis:
+    """The same without what is of axial series, which have sections of their own."""
+    axial = {series.name for series in analysis.exam.of_plane(Plane.AXIAL)}
+    rows = tuple(
+        row for row in analysis.levels.rows if row.series not in axial and row.structure != "slice"
+    )
+    return replace(
+        analysis,
+        exam=replace(
+            analysis.exam, series=tuple(s for s in analysis.exam.series if s.name not in axial)
+        ),
+        levels=replace(analysis.levels, rows=rows),
+        measurements=tuple(m for m in analysis.measurements if m.series not in axial),
     )
 
 
@@ -200,42 +196,27 @@ def _index_of(columns: Sequence[Column], key: str) -> int:
 # Numbers -----------------------------------------------------------------------------
 
 
-def _cells(measurements: Sequence[Measurement], columns: Sequence[Column]) -> tuple[Cell, ...]:
+def _cells(analysis: Analysis, columns: Sequence[Column]) -> list[tuple[Measurement, Cell]]:
+    """The numbers of the columns, each as it is printed."""
     key = {(column.series, column.block): column.key for column in columns}
-    return tuple(
-        _cell(number, measurement, key[measurement.series, measurement.block])
-        for number, measurement in enumerate(measurements)
-    )
-
-
-def _cell(number: int, measurement: Measurement, column: str) -> Cell:
-    uncertain = measurement.value is not None and measurement.uncertainty is not None
-    return Cell(
-        key=f"m{number}",
-        column=column,
-        value=value_text(measurement),
-        uncertainty=uncertainty_text(measurement.uncertainty or 0.0, measurement.unit)
-        if uncertain and measurement.metric != "meyerding_grade"
-        else "",
-        number=measurement.value,
-        confidence=measurement.confidence,
-        slice=measurement.slice,
-        flags=measurement.flags,
-        reasons=tuple(flag_text(flag) for flag in measurement.flags),
-        withheld=measurement.value is None,
-        lines=measurement.lines,
-    )
+    return [
+        (measurement, cell_of(number, measurement, key[measurement.series, measurement.block]))
+        for number, measurement in enumerate(analysis.measurements)
+        if (measurement.series, measurement.block) in key
+    ]
 
 
 # Sections ----------------------------------------------------------------------------
 
 
 def _sections(
-    analysis: Analysis, columns: Sequence[Column], cells: Sequence[Cell]
+    analysis: Analysis,
+    columns: Sequence[Column],
+    cells: Sequence[tuple[Measurement, Cell]],
 ) -> tuple[tuple[LevelSection, ...], tuple[LevelSection, ...]]:
     """Sections of the spine as a whole, and of its levels from head to foot."""
     numbers: dict[tuple[bool, str], list[tuple[Measurement, Cell]]] = {}
-    for measurement, cell in zip(analysis.measurements, cells, strict=True):
+    for measurement, cell in cells:
         whole = measurement.structure == "spine"
         numbers.setdefault((whole, measurement.level), []).append((measurement, cell))
     named = {row.level for row in analysis.levels.rows if row.structure != "slice"}
@@ -314,7 +295,7 @@ def _row(metric: Metric, side: str, cells: tuple[Cell | None, ...]) -> Row:
         metric=metric.name,
         title=f"{title}, {side}" if side else title,
         unit=UNITS[metric.unit][0],
-        group=_GROUP_OF.get(metric.name, "position"),
+        group=group_of(metric.structure, metric.name),
         cells=cells,
     )
 

@@ -10,7 +10,7 @@ from contourpy import LineType, contour_generator
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from openlumbar.report.view import SagittalView
+from openlumbar.report.view import SliceView
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Look:
     fill: float = 0.0
 
 
-def extent_mm(view: SagittalView) -> tuple[float, float, float, float]:
+def extent_mm(view: SliceView) -> tuple[float, float, float, float]:
     """Left, right, bottom, top in millimetres from the upper left corner."""
     rows, columns = view.labels.shape
     return 0, columns * view.spacing_mm[1], rows * view.spacing_mm[0], 0
@@ -47,7 +47,7 @@ def grey_levels(image: NDArray) -> NDArray[np.uint8]:
     return np.rint(255 * shares.clip(0.0, 1.0)).astype(np.uint8)
 
 
-def draw_image(axes: Any, view: SagittalView) -> None:
+def draw_image(axes: Any, view: SliceView) -> None:
     """Draw the slice in grey, in millimetres from its upper left corner."""
     axes.imshow(
         grey_levels(view.image),

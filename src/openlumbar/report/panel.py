@@ -21,7 +21,7 @@ from openlumbar.report.drawing import extent_mm, grey_levels, outline_mm
 from openlumbar.report.fonts import FAMILIES
 from openlumbar.report.parts import Cell, LevelSection
 from openlumbar.report.svg import Drawing, Pen, Type
-from openlumbar.report.view import SagittalView, Slab
+from openlumbar.report.view import Slab, SliceView
 from openlumbar.report.wording import with_unit
 
 Floats = NDArray[np.float64]
@@ -173,7 +173,7 @@ class _Sheet:
     """
 
     drawing: Drawing
-    view: SagittalView
+    view: SliceView
     shown: int
     image_mm: tuple[float, float, float, float]
     scale: float

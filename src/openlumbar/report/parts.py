@@ -19,6 +19,10 @@ GROUPS: dict[str, str] = {
     "angles": "Angles",
     "listhesis": "Listhesis",
     "canal": "Canal",
+    "muscles": "Muscles",
+    "fat": "Fat in muscles",
+    "sac": "Dural sac",
+    "slices": "Slices",
     "position": "Position",
 }
 
@@ -52,7 +56,7 @@ class Cell:
     key
         ``m0``, ``m1`` …: the place in ``Analysis.measurements``.
     column
-        Key of its :class:`Column`.
+        Key of its :class:`Column` or :class:`AxialSection`.
     value, uncertainty
         Printed with the same decimals, without a unit; the uncertainty (one standard
         deviation) never reads 0. A withheld value is a dash, its uncertainty empty.
@@ -141,6 +145,100 @@ class LevelSection:
     def row(self, metric: str) -> Row | None:
         """The row of a metric, if it was measured here."""
         return next((row for row in self.rows if row.metric == metric), None)
+
+
+@dataclass(frozen=True)
+class AxialSlice:
+    """One slice of an axial series, with its numbers.
+
+    Attributes
+    ----------
+    block, slice
+        Which images, both from 0.
+    title
+        ``slice 3``, or ``block 2, slice 3`` (blocks from 1, as in the names of files).
+    level, disc_level
+        What the slice lies in, and its nearest disc; empty where that is not known.
+    position_mm
+        How far its anatomy lies below that of the first slice, along the patient.
+    cells
+        By structure, side (empty where there is none) and metric.
+    reasons
+        What casts doubt on the slice as a whole, in words.
+    """
+
+    block: int
+    slice: int
+    title: str
+    level: str
+    disc_level: str
+    position_mm: float
+    cells: dict[tuple[str, str, str], Cell]
+    reasons: tuple[str, ...] = ()
+
+    def cell(self, structure: str, side: str, metric: str) -> Cell | None:
+        """A number, if it was measured here."""
+        return self.cells.get((structure, side, metric))
+
+
+@dataclass(frozen=True)
+class AxialHead:
+    """A column of an :class:`AxialTable`: ``title`` over ``side`` (``R``, ``L`` or empty)."""
+
+    title: str
+    side: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class AxialTable:
+    """One kind of number along the spine; ``note`` is what to know of it.
+
+    ``lines`` holds the places (from 0) of slices in :attr:`AxialSection.slices`, and of each
+    a cell for each of ``heads``, None where that number was not measured.
+    """
+
+    key: str
+    title: str
+    note: str
+    heads: tuple[AxialHead, ...]
+    lines: tuple[tuple[int, tuple[Cell | None, ...]], ...]
+
+
+@dataclass(frozen=True)
+class AxialSection:
+    """An axial series: muscles, their fat, and the dural sac.
+
+    Attributes
+    ----------
+    key
+        ``a0``, ``a1`` …: unique in the report, fit for an identifier in HTML.
+    title
+        As short as tells it from the other axial series.
+    slices
+        Of all blocks, from head to foot.
+    first
+        Place of the slice to show first.
+    at_levels
+        Places of the slices that stand for each disc; empty where no level is known.
+    tables
+        One a kind of number, each with a line for every slice.
+    doubts
+        Gravest first; their ``levels`` are titles of slices.
+    measured
+        Whether there is any number.
+    """
+
+    key: str
+    title: str
+    series: str
+    slices: tuple[AxialSlice, ...]
+    first: int
+    at_levels: tuple[int, ...]
+    tables: tuple[AxialTable, ...]
+    findings: tuple[Finding, ...]
+    doubts: tuple[Doubt, ...]
+    measured: bool
 
 
 @dataclass(frozen=True)
@@ -239,6 +337,8 @@ class Report:
         Sections of the spine as a whole (lordosis).
     levels
         From head to foot, vertebrae and discs in turn.
+    axial
+        A section an axial series; all else is of sagittal ones.
     doubts
         Gravest first.
     """
@@ -251,6 +351,7 @@ class Report:
     findings: tuple[Finding, ...]
     spine: tuple[LevelSection, ...]
     levels: tuple[LevelSection, ...]
+    axial: tuple[AxialSection, ...]
     doubts: tuple[Doubt, ...]
     numbering: tuple[NumberingFacts, ...]
     warnings: tuple[str, ...]

@@ -18,7 +18,7 @@ from openlumbar.core.masks import SeriesMasks
 from openlumbar.core.palette import colour_of, tint
 from openlumbar.io.analysis import Analysis
 from openlumbar.report.drawing import Look, draw_image, draw_region, extent_mm
-from openlumbar.report.view import SagittalView, sagittal_view, window_around
+from openlumbar.report.view import SliceView, sagittal_view, window_around
 
 NOTICE = "Research use only – not for diagnosis"
 
@@ -50,7 +50,7 @@ class NamePlace:
     below: bool
 
 
-def cropped(view: SagittalView) -> SagittalView:
+def cropped(view: SliceView) -> SliceView:
     """Keep the labelled anatomy and a margin around it."""
     return view.crop(window_around(view.labels > 0, view.spacing_mm, _MARGINS_MM))
 
@@ -116,7 +116,7 @@ def _draw_block(series: Series, block: int, masks: SeriesMasks, levels: Levels, 
     figure.savefig(path, dpi=_DPI, facecolor=_BACKGROUND, pil_kwargs=_PNG)
 
 
-def _draw_anatomy(axes: Any, view: SagittalView) -> None:
+def _draw_anatomy(axes: Any, view: SliceView) -> None:
     """Translucent fill with a thin outline; a body's outline is stronger than the rest's."""
     for code in np.unique(view.labels[view.labels > 0]):
         kind = BY_CODE[int(code)].kind
@@ -128,7 +128,7 @@ def _draw_anatomy(axes: Any, view: SagittalView) -> None:
         draw_region(axes, view.bodies == code, view.spacing_mm, Look(colour_of(int(code)), 1.3))
 
 
-def _draw_names(axes: Any, view: SagittalView, rows: list[LevelRow]) -> None:
+def _draw_names(axes: Any, view: SliceView, rows: list[LevelRow]) -> None:
     """Write each name in front of its body or disc; a flagged one carries a star."""
     from matplotlib import patheffects
 
@@ -151,7 +151,7 @@ def _draw_names(axes: Any, view: SagittalView, rows: list[LevelRow]) -> None:
         )
 
 
-def name_places(view: SagittalView) -> dict[int, NamePlace]:
+def name_places(view: SliceView) -> dict[int, NamePlace]:
     """Where the name of each vertebra and disc goes: in front of it, clear of all anatomy."""
     regions = _regions(view)
     centres = {code: _centre_mm(region, view.spacing_mm) for code, region in regions.items()}
@@ -161,7 +161,7 @@ def name_places(view: SagittalView) -> dict[int, NamePlace]:
     }
 
 
-def _regions(view: SagittalView) -> dict[int, NDArray[np.bool_]]:
+def _regions(view: SliceView) -> dict[int, NDArray[np.bool_]]:
     """What gets a name: the discs, S2, and the bodies (the whole where none is told apart).
 
     A vertebra of which the slice shows posterior elements alone stands out of line, and
@@ -198,7 +198,7 @@ def _forward(centres: dict[int, NDArray[np.float64]]) -> dict[int, NDArray[np.fl
 
 
 def _in_front_of(
-    view: SagittalView, centre: NDArray[np.float64], forward: NDArray[np.float64]
+    view: SliceView, centre: NDArray[np.float64], forward: NDArray[np.float64]
 ) -> tuple[float, float]:
     """Where (y, x) a name stands clear of all anatomy, millimetres in the picture."""
     clear = centre
@@ -212,7 +212,7 @@ def _in_front_of(
     return float(y), float(x)
 
 
-def _draw_scale_bar(axes: Any, view: SagittalView) -> None:
+def _draw_scale_bar(axes: Any, view: SliceView) -> None:
     _, right, bottom, _ = extent_mm(view)
     end, y = right - 6.0, bottom - 7.0
     axes.plot((end - _SCALE_BAR_MM, end), (y, y), color=_TEXT, linewidth=2.0)
@@ -228,7 +228,7 @@ def _draw_scale_bar(axes: Any, view: SagittalView) -> None:
 
 
 def _caption(
-    series: Series, block: int, view: SagittalView, levels: Levels, columns: int
+    series: Series, block: int, view: SliceView, levels: Levels, columns: int
 ) -> list[str]:
     """Lines under the picture: the numbering as a whole, then every flag."""
     count = series.blocks[block].volume.shape[0]

@@ -1,4 +1,8 @@
-"""A sagittal slice as it is looked at: head up, face to the left, and its place in the patient."""
+"""A slice as it is looked at, and its place in the patient.
+
+Sagittal: head up, face to the left. Axial: face up, the patient's right at the left, as seen
+from the feet.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from openlumbar.core.anatomy import SPINAL_CANAL
 from openlumbar.core.errors import StageError
+from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
-from openlumbar.imaging.frame import Frame, frame_of
+from openlumbar.imaging.frame import Frame, axial_frame_of, frame_of
 
 Window = tuple[slice, slice]
 
@@ -25,8 +30,9 @@ class Place:
     corner_mm
         LPS of the upper left corner of the upper left pixel.
     axes
-        ``[3, 3]``, unit vectors in rows, LPS: out of the picture (leftward), down, and to
-        the right of the picture (backward).
+        ``[3, 3]``, unit vectors in rows, LPS: out of the picture (leftward; of an axial one
+        upward), down (axial: backward), and to the right of the picture (backward; axial:
+        to the patient's left).
     """
 
     corner_mm: NDArray[np.float64]
@@ -43,16 +49,16 @@ class Place:
         Returns
         -------
         ndarray
-            ``[..., 3]``: millimetres that the point lies out of the picture (leftward),
-            and its (y, x) from the picture's upper left corner. Distances between points
-            of one sagittal slice are kept, whichever slice that is.
+            ``[..., 3]``: millimetres that the point lies out of the picture, along the first
+            of the axes, and its (y, x) from the picture's upper left corner. Distances
+            between points of one slice are kept, whichever slice of the block that is.
         """
         return np.asarray((np.asarray(points_mm, float) - self.corner_mm) @ self.axes.T, np.float64)
 
 
 @dataclass(frozen=True, eq=False)
-class SagittalView:
-    """One slice as it is looked at: head up, face to the left.
+class SliceView:
+    """One slice as it is looked at.
 
     Attributes
     ----------
@@ -73,7 +79,7 @@ class SagittalView:
     slice: int
     place: Place
 
-    def crop(self, window: Window) -> SagittalView:
+    def crop(self, window: Window) -> SliceView:
         """The part of the picture in a window of rows and columns."""
         rows, columns = window
         corner = (0.0, (rows.start or 0), (columns.start or 0)) * np.array((1.0, *self.spacing_mm))
@@ -113,8 +119,8 @@ def middle_slice(labels: NDArray) -> int:
 
 def sagittal_view(
     image: Volume, labels: Volume, bodies: Volume | None, shown: int | None = None
-) -> SagittalView:
-    """Cut a slice out of a block and turn it upright.
+) -> SliceView:
+    """Cut a slice out of a sagittal block and turn it upright.
 
     Parameters
     ----------
@@ -130,22 +136,27 @@ def sagittal_view(
         There is no label at all.
     """
     frame = frame_of(labels)
-    upright = frame.canonical(labels.array)
     if shown is None:
-        shown = middle_slice(upright)
-    solid = labels if bodies is None else bodies
+        shown = middle_slice(frame.canonical(labels.array))
+    return _cut(image, labels, labels if bodies is None else bodies, frame, shown)
+
+
+def _cut(image: Volume, labels: Volume, bodies: Volume, frame: Frame, shown: int) -> SliceView:
     ends = np.array([[shown, 0, 0], [shown + 1, 0, 0], [shown, 1, 0], [shown, 0, 1]], float)
     centre, *ahead = labels.to_patient(frame.to_original(ends, labels.shape))
     axes = (ahead - centre) / np.array(frame.spacing_mm)[:, None]
     half_pixel = (0.0, *frame.spacing_mm[1:]) @ axes / 2
-    return SagittalView(
+    return SliceView(
         image=frame.canonical(image.array)[shown],
-        labels=upright[shown],
-        bodies=frame.canonical(solid.array)[shown],
+        labels=frame.canonical(labels.array)[shown],
+        bodies=frame.canonical(bodies.array)[shown],
         spacing_mm=frame.spacing_mm[1:],
         slice=round(float(frame.to_original(ends[0], labels.shape)[frame.order[0]])),
         place=Place(centre - half_pixel, axes),
     )
+
+
+_FRAMES = {Plane.SAGITTAL: frame_of, Plane.AXIAL: axial_frame_of}
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,39 +169,44 @@ class Slab:
         On one grid.
     window
         Of rows and columns of every picture.
+    plane
+        Which way it is looked at. Slices are counted from the patient's right; those of an
+        axial block from the feet.
     """
 
     image: Volume
     labels: Volume
     bodies: Volume
     window: Window = (slice(None), slice(None))
+    plane: Plane = Plane.SAGITTAL
 
     @cached_property
     def frame(self) -> Frame:
         """How the grid lies."""
-        return frame_of(self.labels)
+        return _FRAMES[self.plane](self.labels)
 
     @property
     def count(self) -> int:
         """Of slices."""
         return self.labels.shape[self.frame.order[0]]
 
-    def view(self, shown: int) -> SagittalView:
-        """The slice ``shown``, counted from the patient's right."""
-        return sagittal_view(self.image, self.labels, self.bodies, shown).crop(self.window)
+    def view(self, shown: int) -> SliceView:
+        """The slice ``shown``, as the plane counts them."""
+        view = _cut(self.image, self.labels, self.bodies, self.frame, shown)
+        return view.crop(self.window)
 
     def middle(self) -> int:
-        """The slice, from the right, that shows most of the spine's middle."""
+        """The sagittal slice, from the right, that shows most of the spine's middle."""
         return middle_slice(self.frame.canonical(self.labels.array))
 
     def number(self, shown: int) -> int:
-        """Index in the block of a slice that is counted from the right."""
+        """Index in the block of a slice that is counted as the plane does."""
         index = self.frame.to_original(np.array([shown, 0.0, 0.0]), self.labels.shape)
         return round(float(index[self.frame.order[0]]))
 
     def slices_of(self, points_mm: ArrayLike) -> NDArray[np.float64]:
-        """On which slice, counted from the right, points ``[..., 3]`` of LPS lie."""
-        out_mm = sagittal_view(self.image, self.labels, self.bodies, 0).place.project(points_mm)
+        """On which slice, as the plane counts them, points ``[..., 3]`` of LPS lie."""
+        out_mm = self.view(0).place.project(points_mm)
         return np.asarray(out_mm[..., 0] / self.frame.spacing_mm[0], np.float64)
 
 

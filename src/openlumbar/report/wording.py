@@ -9,13 +9,22 @@ from openlumbar.core.measurement import Measurement
 WITHHELD = "–"
 
 #: By UCUM unit: how it is printed, and with how many decimals.
-UNITS: dict[str, tuple[str, int]] = {"mm": ("mm", 1), "deg": ("°", 1), "%": ("%", 0), "1": ("", 2)}
+UNITS: dict[str, tuple[str, int]] = {
+    "mm": ("mm", 1),
+    "mm2": ("mm²", 0),
+    "cm2": ("cm²", 1),
+    "deg": ("°", 1),
+    "%": ("%", 0),
+    "1": ("", 2),
+}
 _ROMAN = ("0", "I", "II", "III", "IV", "V")
 
 #: What casts doubt on most numbers comes first; the rest follow in the order of FLAGS.
 _GRAVEST: tuple[str, ...] = (
     "not-a-lumbar-spine",
+    "not-an-axial-lumbar-slice",
     "upside-down",
+    "left-right-doubtful",
     "numbering-uncertain",
     "possible-l6",
     "possible-sacralised-l5",
