@@ -56,6 +56,8 @@ class MrSeries:
         Times; ``ti_ms`` 0 without inversion.
     thickness_mm
         Of a slice, which may differ from the distance between slices.
+    picture
+        Value 3 of Image Type (PS3.3 C.7.6.1.1.2): ``OTHER``, or ``WATER``, ``FAT`` …
     """
 
     number: int
@@ -67,6 +69,9 @@ class MrSeries:
     field_t: float = 1.5
     echo_train: int = 1
     fat_saturated: bool = False
+    flip_deg: float = 90.0
+    gradient_echo: bool = False
+    picture: str = "OTHER"
 
 
 def uid_of(study: MrStudy, *parts: object) -> str:
@@ -192,10 +197,11 @@ def _add_series(dataset: Dataset, series: MrSeries, study: MrStudy) -> None:
 
 def _add_acquisition(dataset: Dataset, series: MrSeries) -> None:
     """PS3.3 C.8.3.1."""
-    dataset.ImageType = ["ORIGINAL", "PRIMARY", "OTHER"]
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", series.picture]
     dataset.AcquisitionNumber = 1
-    dataset.ScanningSequence = ["SE", "IR"] if series.ti_ms > 0 else "SE"
-    dataset.SequenceVariant = "SK"
+    echo = "GR" if series.gradient_echo else "SE"
+    dataset.ScanningSequence = [echo, "IR"] if series.ti_ms > 0 else echo
+    dataset.SequenceVariant = "SP" if series.gradient_echo else "SK"
     dataset.ScanOptions = "FS" if series.fat_saturated else ""
     dataset.MRAcquisitionType = "2D"
     dataset.RepetitionTime = _ds(series.tr_ms)[0]
@@ -205,7 +211,7 @@ def _add_acquisition(dataset: Dataset, series: MrSeries) -> None:
     dataset.EchoTrainLength = series.echo_train
     dataset.EchoNumbers = 1
     dataset.MagneticFieldStrength = _ds(series.field_t)[0]
-    dataset.FlipAngle = "90"
+    dataset.FlipAngle = _ds(series.flip_deg)[0]
     dataset.SliceThickness = _ds(series.thickness_mm)[0]
 
 

@@ -7,6 +7,7 @@ from openlumbar.phantom.axial_training import (
     axial_training_case,
     axial_training_cases,
 )
+from openlumbar.phantom.axial_truth import MuscleTruth, SacTruth
 from openlumbar.phantom.make import Phantom, PhantomOptions, make_phantom
 from openlumbar.phantom.training import TrainingCase, TrainingCaseOptions, sagittal_training_case
 from openlumbar.phantom.write import write_phantom
@@ -16,8 +17,10 @@ __all__ = [
     "AnatomyRanges",
     "AxialTrainingCase",
     "AxialTrainingOptions",
+    "MuscleTruth",
     "Phantom",
     "PhantomOptions",
+    "SacTruth",
     "TrainingCase",
     "TrainingCaseOptions",
     "axial_training_case",

@@ -36,13 +36,28 @@ class SagittalFrame:
 
 @dataclass(frozen=True)
 class AxialFrame:
-    """Blocks of axial slices, one a disc and parallel to it."""
+    """Blocks of axial slices, one a disc and parallel to it, or one contiguous stack.
+
+    Attributes
+    ----------
+    slices
+        Of a block.
+    blocks
+        The lowest discs that get one.
+    stack
+        One stack from the upper border of L1 to that of S2 in place of the blocks;
+        ``slices`` and ``blocks`` then mean nothing.
+    tilt_deg
+        Of the stack, in the sense of :class:`SliceFrame`.
+    """
 
     pixel_mm: float = 0.7
     slice_mm: float = 4.4
     slices: int = 4
     width_mm: float = 200.0
     blocks: int = 5
+    stack: bool = False
+    tilt_deg: float = 0.0
 
 
 def _grid(
@@ -99,11 +114,31 @@ def _block(disc: PlacedDisc, frame: AxialFrame) -> Volume:
     )
 
 
+def _stack(spine: Spine, frame: AxialFrame) -> Volume:
+    """Equal slices from the upper border of L1 to the upper border of S2."""
+    ends = [
+        placed.to_patient((0.0, 0.0, placed.spec.height_mm / 2))
+        for placed in (spine.vertebra("S2"), spine.vertebra("L1"))
+    ]
+    axes = _axes(frame.tilt_deg, 0.0, 0.0)
+    length = float(axes[:, 2] @ (ends[1] - ends[0]))
+    size = max(round(frame.width_mm / frame.pixel_mm), 8)
+    return _grid(
+        (ends[0] + ends[1]) / 2 + 0.12 * frame.width_mm * axes[:, 1],
+        axes,
+        (frame.slice_mm, frame.pixel_mm, frame.pixel_mm),
+        (max(round(length / frame.slice_mm), 1), size, size),
+    )
+
+
 def axial_blocks(spine: Spine, frame: AxialFrame) -> tuple[Volume, ...]:
     """One grid for each of the lowest discs above the sacrum, from the foot upward.
 
-    Columns run to the patient's left, rows backward, slices upward.
+    Columns run to the patient's left, rows backward, slices upward. A single grid where
+    the frame asks for a stack.
     """
+    if frame.stack:
+        return (_stack(spine, frame),)
     names = [disc.spec.name for disc in spine.discs]
     last = next(n for n, name in enumerate(names) if name.endswith("-S1"))
     chosen = spine.discs[max(last + 1 - frame.blocks, 0) : last + 1]
@@ -138,10 +173,15 @@ class SliceFrame:
     shift_mm: tuple[float, float] = (0.0, 0.0)
 
 
+def _axes(tilt_deg: float, lean_deg: float, turn_deg: float) -> NDArray[np.float64]:
+    """Directions of columns, rows and slices (LPS) as columns of a rotation."""
+    angles = (tilt_deg, lean_deg, turn_deg)
+    return np.asarray(Rotation.from_euler("XYZ", angles, degrees=True).as_matrix(), np.float64)
+
+
 def slice_grid(point: NDArray[np.float64], frame: SliceFrame, slice_mm: float) -> Volume:
     """A grid of one slice whose plane goes through a point (LPS)."""
-    angles = (frame.tilt_deg, frame.lean_deg, frame.turn_deg)
-    axes = Rotation.from_euler("XYZ", angles, degrees=True).as_matrix()
+    axes = _axes(frame.tilt_deg, frame.lean_deg, frame.turn_deg)
     centre = point + axes[:, :2] @ np.array(frame.shift_mm)
     spacing = (slice_mm, frame.pixel_mm, frame.pixel_mm)
     return _grid(centre, axes, spacing, (1, *frame.shape))

@@ -1,4 +1,4 @@
-"""A whole phantom exam: sagittal T1 and T2, and axial T2 in blocks along the discs."""
+"""A whole phantom exam: by default sagittal T1 and T2, and axial T2 in blocks along the discs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,25 @@ from openlumbar.core.volume import Volume
 from openlumbar.io.dicom_write import MrSeries, MrStudy, instance_uids
 from openlumbar.phantom.acquire import Scanner, acquire
 from openlumbar.phantom.anatomy import Anatomy, AnatomyRanges, sample_anatomy
+from openlumbar.phantom.axial_truth import muscles_of, sacs_of
 from openlumbar.phantom.grids import AxialFrame, SagittalFrame, axial_blocks, sagittal_grid
 from openlumbar.phantom.scene import GridSample, Scene
-from openlumbar.phantom.tissue import SEQUENCES, Sequence, tissue_signals
+from openlumbar.phantom.tissue import CHEMICAL, SEQUENCES, Sequence, tissue_signals
 from openlumbar.phantom.truth import SeriesTruth, Truth, levels_of
 
 # Stored value of the brightest half percent.
 _STORED_WHITE = 1400.0
+# Value 3 of DICOM's Image Type.
+_PICTURES = {"in phase": "OTHER", "water": "WATER", "fat": "FAT", "opposed": "OUT_PHASE"}
+# What intake takes a Dixon picture for: water is a picture without fat.
+_CHEMICAL_WEIGHTING = {
+    ("water", Weighting.T1): Weighting.T1_FAT_SAT,
+    ("water", Weighting.T2): Weighting.T2_FAT_SAT,
+    ("fat", Weighting.T1): Weighting.T1,
+    ("fat", Weighting.T2): Weighting.T2,
+    ("opposed", Weighting.T1): Weighting.T1,
+    ("opposed", Weighting.T2): Weighting.T2,
+}
 
 
 @dataclass(frozen=True)
@@ -35,9 +47,12 @@ class PhantomOptions:
     contrasts
         Of the sagittal series, all on one grid.
     axial_contrasts
-        Of the axial series; empty for none.
+        Of the axial series, all on one grid; of either plane empty for none.
+    axial_chemical
+        Pictures of :data:`openlumbar.phantom.tissue.CHEMICAL` (``water``, ``fat``,
+        ``opposed``) to make beside each axial T1 and T2.
     field_t
-        1.5 or 3.
+        0.2 to 3.
     scanner
         Blur, coil, bias and noise.
     thickness
@@ -51,6 +66,7 @@ class PhantomOptions:
     axial: AxialFrame = field(default_factory=AxialFrame)
     contrasts: tuple[Weighting, ...] = (Weighting.T1, Weighting.T2)
     axial_contrasts: tuple[Weighting, ...] = (Weighting.T2,)
+    axial_chemical: tuple[str, ...] = ()
     field_t: float = 1.5
     scanner: Scanner = field(default_factory=Scanner)
     thickness: float = 0.9
@@ -63,6 +79,13 @@ class PhantomOptions:
                 f"contrasts holds {unknown[0]}, which the phantom cannot make; "
                 f"choose among {', '.join(SEQUENCES)}"
             )
+        strange = [name for name in self.axial_chemical if name not in CHEMICAL]
+        if strange:
+            raise OptionError(
+                f"axial_chemical holds {strange[0]!r}; choose among {', '.join(CHEMICAL)}"
+            )
+        if not (self.contrasts or self.axial_contrasts):
+            raise OptionError("contrasts and axial_contrasts are both empty; name at least one")
         if self.planes % 2 == 0 or self.planes < 1:
             raise OptionError(f"planes is {self.planes}; it must be odd, 1 or more")
 
@@ -116,7 +139,23 @@ def _acquisition(number: int, plane: Plane, sequence: Sequence, thickness_mm: fl
         field_t=sequence.field_t,
         echo_train=sequence.echo_train,
         fat_saturated=sequence.fat_saturated,
+        flip_deg=sequence.flip_deg or 90.0,
+        gradient_echo=sequence.flip_deg > 0,
+        picture=_PICTURES[sequence.chemical],
     )
+
+
+def _sequences(
+    contrasts: tuple[Weighting, ...], chemical: tuple[str, ...], field_t: float
+) -> list[Sequence]:
+    """The usual sequence of each contrast, and then the chemical pictures of T1 and T2."""
+    plain = [replace(SEQUENCES[weighting], field_t=field_t) for weighting in contrasts]
+    return plain + [
+        replace(sequence, chemical=name, weighting=_CHEMICAL_WEIGHTING[name, sequence.weighting])
+        for sequence in plain
+        for name in chemical
+        if (name, sequence.weighting) in _CHEMICAL_WEIGHTING
+    ]
 
 
 def _blocks(
@@ -132,15 +171,32 @@ def _blocks(
     return tuple(blocks)
 
 
-def _series_truth(name: str, plane: Plane, samples: list[GridSample]) -> SeriesTruth:
+def _series_truth(scene: Scene, plane: Plane, samples: list[GridSample]) -> SeriesTruth:
+    """What is true of all series on one grid; it has no series' name yet."""
+    regions = tuple(sample.grid.with_array(sample.regions) for sample in samples)
+    if plane is not Plane.AXIAL:
+        codes = tuple(sample.grid.with_array(sample.spine) for sample in samples)
+        return SeriesTruth(series="", codes=codes, regions=regions)
     return SeriesTruth(
-        series=name,
-        codes=tuple(
-            sample.grid.with_array(sample.codes if plane is Plane.AXIAL else sample.spine)
+        series="",
+        codes=tuple(sample.grid.with_array(sample.codes) for sample in samples),
+        regions=regions,
+        fat=tuple(
+            sample.grid.with_array(np.rint(sample.fat_part() * 255).astype(np.uint8))
             for sample in samples
         ),
-        regions=tuple(Volume(sample.regions, sample.grid.affine) for sample in samples),
+        muscles=muscles_of(samples),
+        sacs=sacs_of(scene, samples),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """Grids of one plane, and the sequences that image them."""
+
+    plane: Plane
+    sequences: list[Sequence]
+    grids: tuple[Volume, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,10 +209,9 @@ class _Imaging:
     rng: np.random.Generator
 
     def series(
-        self, number: int, plane: Plane, weighting: Weighting, samples: list[GridSample]
-    ) -> tuple[Series, SeriesTruth, MrSeries]:
+        self, number: int, plane: Plane, sequence: Sequence, samples: list[GridSample]
+    ) -> tuple[Series, MrSeries]:
         """Image samples of the phantom with one sequence."""
-        sequence = replace(SEQUENCES[weighting], field_t=self.options.field_t)
         thickness = samples[0].grid.spacing_mm[0] * self.options.thickness
         acquisition = _acquisition(number, plane, sequence, thickness)
         signals = tissue_signals(sequence)
@@ -173,11 +228,11 @@ class _Imaging:
             for sample in samples
         ]
         count = sum(len(image) for image in images)
-        name = f"series-{number}_{plane}-{weighting}"
+        name = f"series-{number}_{plane}-{sequence.weighting}"
         series = Series(
             name=name,
             plane=plane,
-            weighting=weighting,
+            weighting=sequence.weighting,
             blocks=_blocks(images, samples, instance_uids(count, acquisition, self.study)),
             source="dicom",
             facts={
@@ -188,7 +243,19 @@ class _Imaging:
                 "description": acquisition.description,
             },
         )
-        return series, _series_truth(name, plane, samples), acquisition
+        return series, acquisition
+
+    def of_plan(self, plan: _Plan, first: int) -> list[tuple[Series, SeriesTruth, MrSeries]]:
+        """Series on one set of grids; numbers run from ``first``."""
+        if not plan.sequences:
+            return []
+        samples = self.sample(plan.grids)
+        truth = _series_truth(self.scene, plan.plane, samples)
+        made = []
+        for number, sequence in enumerate(plan.sequences, first):
+            series, acquisition = self.series(number, plan.plane, sequence, samples)
+            made.append((series, replace(truth, series=series.name), acquisition))
+        return made
 
     def sample(self, grids: tuple[Volume, ...]) -> list[GridSample]:
         """Evaluate the phantom on grids of one series."""
@@ -225,15 +292,21 @@ def make_phantom(seed: int, options: PhantomOptions | None = None) -> Phantom:
     anatomy = sample_anatomy(for_anatomy, options.anatomy)
     scene = Scene(anatomy, for_scene)
     imaging = _Imaging(scene, _study(seed, anatomy), options, for_images)
-    plans: list[tuple[Plane, tuple[Weighting, ...], tuple[Volume, ...]]] = [
-        (Plane.SAGITTAL, options.contrasts, (sagittal_grid(scene.spine, options.sagittal),)),
-        (Plane.AXIAL, options.axial_contrasts, axial_blocks(scene.spine, options.axial)),
-    ]
+    plans = (
+        _Plan(
+            Plane.SAGITTAL,
+            _sequences(options.contrasts, (), options.field_t),
+            (sagittal_grid(scene.spine, options.sagittal),),
+        ),
+        _Plan(
+            Plane.AXIAL,
+            _sequences(options.axial_contrasts, options.axial_chemical, options.field_t),
+            axial_blocks(scene.spine, options.axial),
+        ),
+    )
     made: list[tuple[Series, SeriesTruth, MrSeries]] = []
-    for plane, contrasts, grids in plans:
-        samples = imaging.sample(grids) if contrasts else []
-        for weighting in contrasts:
-            made.append(imaging.series(len(made) + 1, plane, weighting, samples))
+    for plan in plans:
+        made.extend(imaging.of_plan(plan, len(made) + 1))
     return Phantom(
         seed=seed,
         options=options,

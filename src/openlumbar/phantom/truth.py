@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from openlumbar.core import anatomy as codes
 from openlumbar.core.volume import Volume
 from openlumbar.phantom import shapes
+from openlumbar.phantom.axial_truth import MuscleTruth, SacTruth
 from openlumbar.phantom.geometry import PlacedDisc, PlacedVertebra, Spine
 from openlumbar.phantom.scene import disc_frame, disc_gaps, disc_inside
 
@@ -66,11 +67,19 @@ class SeriesTruth:
         its posterior elements, a muscle's in axial series alone.
     regions
         ``uint8``, classes of :class:`openlumbar.core.masks.Tissue`.
+    fat
+        ``uint8``, exact fat part of each voxel, averaged through the slice, times 255; of
+        axial series alone.
+    muscles, sacs
+        Muscles and dural sac slice by slice; of axial series alone.
     """
 
     series: str
     codes: tuple[Volume, ...]
     regions: tuple[Volume, ...]
+    fat: tuple[Volume, ...] = ()
+    muscles: tuple[MuscleTruth, ...] = ()
+    sacs: tuple[SacTruth, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
