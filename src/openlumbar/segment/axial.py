@@ -1,0 +1,277 @@
+"""Axial series → muscles, vertebra, disc and sac with their sides, slice by slice.
+
+A slice is corrected for uneven sensitivity and read twice by the network: over the whole
+picture, which says where the spine is and how the patient lies, and once more in a standard
+frame. What was read is then cleaned, given its sides, and asked whether it is an axial lumbar
+slice at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from openlumbar.core.anatomy import UNKNOWN_VERTEBRA
+from openlumbar.core.errors import StageError
+from openlumbar.core.exam import Series
+from openlumbar.core.masks import AxialMask
+from openlumbar.core.volume import Volume
+from openlumbar.imaging.frame import axial_frame_of
+from openlumbar.models import Predictor
+from openlumbar.segment.axial_align import Pose, index_in, interpolate, pose_of
+from openlumbar.segment.axial_clean import clean_slice
+from openlumbar.segment.axial_preprocess import (
+    Picture,
+    normalise_slice,
+    overview,
+    resampled,
+    source_picture,
+)
+from openlumbar.segment.landmarks import PlaneGrid, find_landmarks
+from openlumbar.segment.recognise import (
+    NOT_A_SLICE,
+    TURNED_CERTAINTY,
+    UPSIDE_DOWN,
+    Reading,
+    doubts,
+    is_lumbar,
+)
+
+#: Called with slices done and slices in all.
+Progress = Callable[[int, int], None]
+
+#: Smallest picture that may show a section of the spine.
+LEAST_PIXELS, LEAST_MM = 16, 12.0
+#: Where the network is this sure of background all around, it is not asked again.
+_SURELY_NOTHING = 0.97
+
+
+@dataclass(frozen=True)
+class AxialOptions:
+    """Which steps are taken; all of them, but for measuring what each gains.
+
+    Attributes
+    ----------
+    bias
+        Correct the coil's uneven sensitivity (N4).
+    align
+        Read each slice a second time, in the standard frame.
+    recognise
+        Leave slices empty that are not recognised as lumbar. Without it whatever has a sac
+        and a body is labelled: for cuts of volumes too narrow to show a muscle.
+    """
+
+    bias: bool = True
+    align: bool = True
+    recognise: bool = True
+
+
+def segment_axial(
+    series: Series,
+    predictor: Predictor,
+    progress: Progress | None = None,
+    options: AxialOptions | None = None,
+) -> tuple[AxialMask, ...]:
+    """Find muscles, vertebra, disc and dural sac in an axial series.
+
+    Parameters
+    ----------
+    series
+        An axial series of any weighting, tilted by up to 45°.
+    predictor
+        The axial model.
+    progress
+        Told after every slice.
+    options
+        Steps to leave out.
+
+    Returns
+    -------
+    tuple of AxialMask
+        One a block, each on its block's own grid. Slices that show something else are empty
+        and say so in their flags.
+
+    Raises
+    ------
+    StageError
+        The pictures of a block are too small to show anything.
+    """
+    options = options or AxialOptions()
+    total = sum(block.volume.shape[0] for block in series.blocks)
+    done = 0
+    masks = []
+    for block in series.blocks:
+
+        def report(count: int, before: int = done) -> None:
+            if progress is not None:
+                progress(before + count, total)
+
+        masks.append(_segment_block(block.volume, _Reader(predictor, options), report))
+        done += block.volume.shape[0]
+    return tuple(masks)
+
+
+def _segment_block(volume: Volume, reader: _Reader, report: Callable[[int], None]) -> AxialMask:
+    frame = axial_frame_of(volume)
+    if frame.order[0] != 0:
+        raise StageError(
+            "the slices of this block are not axial; its array must hold one axial picture "
+            "after the other along its first axis"
+        )
+    slices = []
+    for picture in frame.canonical(volume.array):
+        slices.append(reader.read_slice(picture, frame.spacing_mm[1:]))
+        report(len(slices))
+    codes, bodies, certainty = (
+        frame.original(np.stack([getattr(found, name) for found in slices]))
+        for name in ("codes", "bodies", "certainty")
+    )
+    flags = tuple(found.flags for found in slices)
+    return AxialMask(
+        labels=volume.with_array(codes),
+        bodies=volume.with_array(bodies),
+        certainty=certainty,
+        flags=flags[::-1] if frame.flip[0] else flags,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Slice:
+    """What comes of one slice, ``[row, column]`` of its own pixels."""
+
+    codes: NDArray[np.uint16]
+    bodies: NDArray[np.uint16]
+    certainty: NDArray[np.uint8]
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Probability:
+    """``float32[class, row, column]`` and where its pixels lie."""
+
+    values: NDArray[np.float32]
+    grid: PlaneGrid
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads slices with a network."""
+
+    predictor: Predictor
+    options: AxialOptions
+
+    def read_slice(self, plane: NDArray, spacing_mm: tuple[float, float]) -> _Slice:
+        """Segment one slice ``[row, column]``, rows from front to back."""
+        rows, columns = plane.shape
+        _check_size((rows, columns), spacing_mm)
+        native = PlaneGrid((rows, columns), spacing_mm)
+        picture = source_picture(plane, spacing_mm, self.options.bias)
+        first = self._first(picture)
+        reading = self._reading(picture, first, native)
+        if reading is not None and (not self.options.recognise or is_lumbar(reading)):
+            return _named(reading, native)
+        turned = self._reads_turned(picture) if self.options.recognise else False
+        return _empty(native, UPSIDE_DOWN if turned else NOT_A_SLICE)
+
+    def _first(self, picture: Picture) -> _Probability:
+        """The whole picture, as it lies."""
+        pixel_mm = self.predictor.card.input.spacing_mm[0]
+        if self.options.align:
+            seen = overview(picture, pixel_mm)
+        else:
+            seen = resampled(picture, (pixel_mm, pixel_mm))
+        return _Probability(self._predict(normalise_slice(seen.values)), seen.grid)
+
+    def _reading(self, picture: Picture, first: _Probability, native: PlaneGrid) -> Reading | None:
+        """What the slice shows, by the second pass if there is one."""
+        if not self.options.align:
+            return _read(first.values, index_in(first.grid, native), native)
+        landmarks = find_landmarks(first.values.argmax(0), first.grid)
+        pose = pose_of(landmarks) if landmarks else None
+        if pose is None:
+            return None
+        probability = self._second(picture, pose)
+        return _read(probability, pose.index_in_standard(native), native)
+
+    def _second(self, picture: Picture, pose: Pose) -> NDArray[np.float32]:
+        """Probabilities in the standard frame."""
+        standard = pose.to_standard(picture.values, picture.grid, float(picture.values.min()))
+        return self._predict(normalise_slice(standard))
+
+    def _reads_turned(self, picture: Picture) -> bool:
+        """Whether the slice is read as a lumbar one, and surely, once front is put for back."""
+        turned = Picture(picture.values[::-1], picture.grid)
+        seen = self._first(turned)
+        reading = _read(seen.values, index_in(seen.grid, seen.grid), seen.grid)
+        return is_lumbar(reading, TURNED_CERTAINTY)
+
+    def _predict(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities ``[class, row, column]`` of a normalised picture."""
+        rows, columns = picture.shape
+        divisor = self.predictor.card.input.divisor
+        padded = np.pad(picture, ((0, -rows % divisor), (0, -columns % divisor)))
+        return self.predictor.predict(padded[None, None])[0, :, :rows, :columns]
+
+
+def _check_size(shape: tuple[int, int], spacing_mm: tuple[float, float]) -> None:
+    extent = [n * step for n, step in zip(shape, spacing_mm, strict=True)]
+    if min(shape) < LEAST_PIXELS or min(extent) < LEAST_MM:
+        raise StageError(
+            f"a picture of {shape[0]} × {shape[1]} pixels, {extent[0]:.0f} × {extent[1]:.0f} mm, "
+            f"is too small to show a section of the spine (at least {LEAST_PIXELS} pixels and "
+            f"{LEAST_MM:.0f} mm are needed)"
+        )
+
+
+def _read(
+    probability: NDArray[np.float32], index: NDArray[np.float32], native: PlaneGrid
+) -> Reading | None:
+    """Name what the network found, on the part of the slice where it found something."""
+    found = _busy(probability, index)
+    box = ndimage.find_objects(found.astype(np.uint8))
+    if not box:
+        return None
+    rows, columns = box[0]
+    grid = native.cropped(rows, columns)
+    inside = found[box[0]]
+    best = interpolate(probability, index[:, rows, columns][:, inside])
+    tissue = np.zeros(grid.shape, np.uint8)
+    certainty = np.ones(grid.shape, np.float32)
+    tissue[inside], certainty[inside] = best.argmax(1), best.max(1)
+    landmarks = find_landmarks(tissue, grid)
+    if landmarks is None:
+        return None
+    return Reading(clean_slice(tissue, landmarks, grid), certainty, landmarks, grid)
+
+
+def _busy(probability: NDArray[np.float32], index: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Pixels, given by their index in the network's picture, that may be something."""
+    something = probability[0] < _SURELY_NOTHING
+    around = ndimage.binary_dilation(something, np.ones((3, 3), bool))
+    rows, columns = around.shape
+    last = np.array([rows - 1, columns - 1])[:, None, None]
+    # A pixel at the border may have its centre a little beyond the last one of the network's.
+    inside = ((index >= -1) & (index <= last + 1)).all(0)
+    nearest = np.rint(index).astype(np.intp).clip(0, last)
+    return np.asarray(inside & around[nearest[0], nearest[1]])
+
+
+def _named(reading: Reading, native: PlaneGrid) -> _Slice:
+    """A reading on the whole of its slice."""
+    codes, bodies = np.zeros((2, *native.shape), np.uint16)
+    certainty = np.full(native.shape, 255, np.uint8)
+    rows, columns = reading.grid.place_in(native)
+    codes[rows, columns] = reading.clean.codes
+    bodies[rows, columns] = np.where(reading.clean.body, UNKNOWN_VERTEBRA, 0)
+    certainty[rows, columns] = np.rint(reading.certainty * 255)
+    return _Slice(codes, bodies, certainty, doubts(reading))
+
+
+def _empty(native: PlaneGrid, flag: str) -> _Slice:
+    """A slice that was not recognised."""
+    nothing = np.zeros(native.shape, np.uint16)
+    return _Slice(nothing, nothing, np.full(native.shape, 255, np.uint8), (flag,))

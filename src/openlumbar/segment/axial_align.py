@@ -1,0 +1,142 @@
+"""The standard frame: every slice with its sac at one place, upright, in one size.
+
+Xia et al. 2019 align each slice to an atlas by an affine before the network sees it. Here the
+network itself, in a first pass over the whole picture, says where body, sac and muscles lie;
+a similarity brings them to a standard frame, and the second pass looks at that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from openlumbar.segment.landmarks import Floats, Landmarks, PlaneGrid
+
+#: Rows, columns and pixels of the standard frame. A cross-section of the muscles of the back
+#: and the psoas fits in, with 30 mm to spare.
+FRAME_SHAPE = (256, 288)
+FRAME_MM = 0.8
+#: Row and column of the sac's centre in it.
+FRAME_SAC = (112.0, 144.0)
+#: No slice is turned further: nobody lies so, and what looks so was misread.
+MOST_TURN_RAD = np.radians(35.0)
+
+STANDARD = PlaneGrid(FRAME_SHAPE, (FRAME_MM, FRAME_MM))
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """How a slice lies: a similarity from the standard frame to the picture.
+
+    Attributes
+    ----------
+    sac_mm
+        Place of the sac in the picture, mm (backward, leftward).
+    turn_rad
+        Of the patient in the picture, positive when the front points to the picture's left.
+    scale
+        Millimetres in the picture for one in the standard frame.
+    """
+
+    sac_mm: Floats
+    turn_rad: float = 0.0
+    scale: float = 1.0
+
+    def to_standard(
+        self, picture: NDArray, grid: PlaneGrid, outside: float = 0.0
+    ) -> NDArray[np.float32]:
+        """Resample a picture to the standard frame, linearly.
+
+        Parameters
+        ----------
+        picture
+            ``[row, column]`` of ``grid``.
+        outside
+            Value beyond the picture.
+
+        Returns
+        -------
+        ndarray
+            ``float32[256, 288]``.
+        """
+        matrix, offset = self._matrix(grid)
+        return np.asarray(
+            ndimage.affine_transform(
+                picture.astype(np.float32, copy=False),
+                matrix,
+                offset,
+                output_shape=FRAME_SHAPE,
+                order=1,
+                cval=outside,
+            )
+        )
+
+    def index_in_standard(self, grid: PlaneGrid) -> NDArray[np.float32]:
+        """Row and column in the standard frame of every pixel: ``[2, rows, columns]``."""
+        matrix, offset = self._matrix(grid)
+        back = np.asarray(np.linalg.inv(matrix), np.float64)
+        return _affine_index(back, -back @ offset, grid.shape)
+
+    def _matrix(self, grid: PlaneGrid) -> tuple[Floats, Floats]:
+        """Matrix and offset from indices of the standard frame to those of a grid."""
+        cos, sin = np.cos(self.turn_rad), np.sin(self.turn_rad)
+        turn = self.scale * np.array([[cos, -sin], [sin, cos]])
+        to_index = 1 / np.array(grid.spacing_mm)
+        matrix = to_index[:, None] * turn * np.array(STANDARD.spacing_mm)
+        place = to_index * (self.sac_mm - grid.origin_mm)
+        return matrix, place - matrix @ np.array(FRAME_SAC)
+
+
+def pose_of(landmarks: Landmarks) -> Pose | None:
+    """The pose that stands body, sac and muscles upright; None beyond :data:`MOST_TURN_RAD`."""
+    turn = landmarks.turn_rad
+    return Pose(landmarks.sac, turn) if abs(turn) <= MOST_TURN_RAD else None
+
+
+def index_in(grid: PlaneGrid, pixels: PlaneGrid) -> NDArray[np.float32]:
+    """Row and column in ``grid`` of every pixel of another picture: ``[2, rows, columns]``."""
+    spacing = np.array(grid.spacing_mm)
+    matrix = np.diag(np.array(pixels.spacing_mm) / spacing)
+    return _affine_index(matrix, (pixels.origin_mm - grid.origin_mm) / spacing, pixels.shape)
+
+
+def _affine_index(matrix: Floats, offset: Floats, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """``matrix @ (row, column) + offset`` of every pixel, ``[2, rows, columns]``."""
+    rows, columns = (np.arange(n) for n in shape)
+    return np.stack(
+        [
+            (matrix[axis, 0] * rows)[:, None] + (matrix[axis, 1] * columns + offset[axis])[None]
+            for axis in range(2)
+        ]
+    ).astype(np.float32)
+
+
+def interpolate(values: NDArray[np.float32], index: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities at places between pixels, linearly.
+
+    Parameters
+    ----------
+    values
+        ``float32[class, row, column]``.
+    index
+        ``float32[2, n]``: row and column of each place asked for; beyond the picture its
+        nearest pixel counts.
+
+    Returns
+    -------
+    ndarray
+        ``float32[n, class]``.
+    """
+    count, rows, columns = values.shape
+    last = np.array([[rows - 1], [columns - 1]], np.float32)
+    at = index.clip(0, last)
+    low = np.minimum(at.astype(np.intp), (last - 1).astype(np.intp))
+    down, right = (at - low).astype(np.float32)[:, :, None]
+    first = low[0] * columns + low[1]
+    table = np.ascontiguousarray(values.reshape(count, -1).T)
+    upper = table[first] * (1 - right) + table[first + 1] * right
+    lower = table[first + columns] * (1 - right) + table[first + columns + 1] * right
+    return np.asarray(upper + (lower - upper) * down, np.float32)

@@ -1,0 +1,141 @@
+"""From the network's classes on one slice to named structures with clean outlines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from openlumbar.core import anatomy
+from openlumbar.core.masks import AxialTissue
+from openlumbar.imaging.masks import fill_holes
+from openlumbar.segment.landmarks import Landmarks, PlaneGrid, Tissues
+from openlumbar.segment.sides import left_of_midline_mm, split_sides
+
+#: Codes of the left and right side of each muscle of the network.
+SIDES: dict[int, tuple[int, int]] = {
+    AxialTissue.MULTIFIDUS: (5101, 5102),
+    AxialTissue.ERECTOR_SPINAE: (5111, 5112),
+    AxialTissue.PSOAS: (5121, 5122),
+    AxialTissue.QUADRATUS_LUMBORUM: (5131, 5132),
+}
+SIDE_CODES: tuple[int, ...] = tuple(code for pair in SIDES.values() for code in pair)
+
+#: A second part of a muscle stays where it has this share of the largest and this area:
+#: fat may part the erector spinae, but specks are errors.
+_SECOND_SHARE, _LEAST_SECOND_MM2 = 0.25, 60.0
+#: Less of a muscle than this is a speck; the smallest true section, of the psoas at L1, is
+#: about 100 mm².
+_LEAST_MUSCLE_MM2 = 30.0
+#: Fewer posterior elements than this are specks. Facets and tips of processes are small.
+_LEAST_POSTERIOR_MM2 = 12.0
+#: Nothing of the vertebra lies further from the sac; the wings of the sacrum reach so far.
+_VERTEBRA_MM = 75.0
+#: Body within the disc, or disc within the body, of less than this belongs to the other.
+_LEAST_PART_MM2 = 25.0
+
+
+@dataclass(frozen=True, eq=False)
+class CleanSlice:
+    """Named structures of one slice.
+
+    Attributes
+    ----------
+    codes
+        ``uint16[row, column]``, codes of :mod:`openlumbar.core.anatomy`: muscles with their
+        side, vertebra and disc of unknown level, spinal canal for the sac.
+    body
+        ``bool[row, column]``: the vertebral body alone.
+    """
+
+    codes: NDArray[np.uint16]
+    body: NDArray[np.bool_]
+
+
+def clean_slice(tissue: Tissues, landmarks: Landmarks, grid: PlaneGrid) -> CleanSlice:
+    """Name what belongs together and drop what does not.
+
+    Parameters
+    ----------
+    tissue
+        ``[row, column]``, classes of :class:`~openlumbar.core.masks.AxialTissue`.
+    landmarks, grid
+        Of these pixels.
+
+    Returns
+    -------
+    CleanSlice
+        Each muscle of one part or two large ones a side and without holes; one sac; one body
+        with its disc, and the posterior elements around the sac.
+    """
+    codes = np.zeros(tissue.shape, np.uint16)
+    column = filled(landmarks.body_mask)
+    disc = column & _disc_part(tissue, column, grid.pixel_mm2)
+    body = column & ~disc
+    bone = _posterior(tissue == AxialTissue.POSTERIOR, landmarks, grid)
+    _paint(codes, body, anatomy.UNKNOWN_VERTEBRA)
+    _paint(codes, disc, anatomy.UNKNOWN_DISC)
+    _paint(codes, filled(landmarks.sac_mask), anatomy.SPINAL_CANAL)
+    _paint(codes, bone, anatomy.UNKNOWN_VERTEBRA)
+    left_mm = left_of_midline_mm(landmarks, grid)
+    for muscle, pair in SIDES.items():
+        for code, side in zip(pair, split_sides(tissue == muscle, left_mm), strict=True):
+            _paint(codes, _muscle_parts(side, grid.pixel_mm2), code)
+    for code in SIDE_CODES:  # when all are painted, so that no hole takes another's pixels
+        _paint(codes, filled(codes == code), code)
+    return CleanSlice(codes, body)
+
+
+def _paint(codes: NDArray[np.uint16], mask: NDArray[np.bool_], code: int) -> None:
+    """Write a code where no other stands yet."""
+    codes[mask & (codes == 0)] = code
+
+
+def filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask with its holes."""
+    boxes = ndimage.find_objects(mask.astype(np.uint8))
+    if not boxes:
+        return mask
+    result = mask.copy()
+    result[boxes[0]] = fill_holes(mask[boxes[0]][None])[0]
+    return result
+
+
+def parts_of_size(mask: NDArray[np.bool_], least_pixels: float) -> NDArray[np.bool_]:
+    """The connected parts of a mask with at least so many pixels."""
+    labels, count = ndimage.label(mask)
+    if not count:
+        return mask
+    keep = np.bincount(labels.ravel()) >= least_pixels
+    keep[0] = False
+    return np.asarray(keep[labels])
+
+
+def _muscle_parts(mask: NDArray[np.bool_], pixel_mm2: float) -> NDArray[np.bool_]:
+    """The largest part, and the second where it is large too."""
+    labels, count = ndimage.label(mask)
+    if not count:
+        return mask
+    areas = np.bincount(labels.ravel()) * pixel_mm2
+    areas[0] = 0
+    largest = areas.max()
+    if largest < _LEAST_MUSCLE_MM2:
+        return np.zeros_like(mask)
+    second = np.partition(areas, -2)[-2]
+    least = max(_SECOND_SHARE * largest, _LEAST_SECOND_MM2, second)
+    return np.asarray(((areas == largest) | (areas >= least))[labels])
+
+
+def _posterior(mask: NDArray[np.bool_], landmarks: Landmarks, grid: PlaneGrid) -> NDArray[np.bool_]:
+    back, left = grid.pixels_mm()
+    near = np.hypot(back - landmarks.sac[0], left - landmarks.sac[1]) < _VERTEBRA_MM
+    return parts_of_size(mask & near, _LEAST_POSTERIOR_MM2 / grid.pixel_mm2)
+
+
+def _disc_part(tissue: Tissues, column: NDArray[np.bool_], pixel_mm2: float) -> NDArray[np.bool_]:
+    """What of body and disc together is disc, without islands of one in the other."""
+    least = _LEAST_PART_MM2 / pixel_mm2
+    disc = parts_of_size(column & (tissue == AxialTissue.DISC), least)
+    return column & ~parts_of_size(column & ~disc, least)

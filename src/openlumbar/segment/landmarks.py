@@ -1,0 +1,223 @@
+"""Where body, dural sac and posterior elements lie on an axial slice, in millimetres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from openlumbar.core.masks import AxialTissue
+
+Floats = NDArray[np.float64]
+Tissues = NDArray[np.integer]
+
+#: Muscles, as the network numbers them.
+MUSCLES = (
+    AxialTissue.MULTIFIDUS,
+    AxialTissue.ERECTOR_SPINAE,
+    AxialTissue.PSOAS,
+    AxialTissue.QUADRATUS_LUMBORUM,
+)
+
+#: Least area of a sac (a severe stenosis leaves 30 mm²) and of the body or disc beside it.
+_LEAST_SAC_MM2, _LEAST_BODY_MM2 = 15.0, 150.0
+#: A body whose centre lies further from the sac's belongs to something else.
+_REACH_MM = 55.0
+#: Posterior elements lie within this distance of the sac; further out are ribs and pelvis.
+_POSTERIOR_MM = 60.0
+#: The spinous process: behind the sac's centre by this much, and this near to the axis.
+_SPINOUS_BEHIND_MM, _SPINOUS_ASIDE_MM, _LEAST_SPINOUS_MM2 = 10.0, 9.0, 40.0
+#: Say of a pair of muscles, against that of the spine itself, in which way is front.
+_PAIR_WEIGHT = 0.25
+#: Muscles of a pair are of one size within this factor, and of at least this area.
+_PAIR_RATIO, _LEAST_PAIR_MM2 = 3.0, 100.0
+
+
+@dataclass(frozen=True)
+class PlaneGrid:
+    """Pixels of a picture and where they lie.
+
+    Attributes
+    ----------
+    shape
+        Rows and columns.
+    spacing_mm
+        Between rows and between columns.
+    centre_mm
+        Of the picture, from the centre of the series' own picture: (backward, leftward).
+    """
+
+    shape: tuple[int, int]
+    spacing_mm: tuple[float, float]
+    centre_mm: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def pixel_mm2(self) -> float:
+        """Area of a pixel."""
+        return self.spacing_mm[0] * self.spacing_mm[1]
+
+    @property
+    def origin_mm(self) -> Floats:
+        """Place of the first pixel's centre."""
+        half = (np.array(self.shape) - 1) / 2
+        return np.array(self.centre_mm) - half * np.array(self.spacing_mm)
+
+    def cropped(self, rows: slice, columns: slice) -> PlaneGrid:
+        """The grid of ``picture[rows, columns]``."""
+        spans = [range(n)[part] for n, part in zip(self.shape, (rows, columns), strict=True)]
+        middle = self.place_mm(np.array([(span[0] + span[-1]) / 2 for span in spans]))
+        shape = (len(spans[0]), len(spans[1]))
+        return PlaneGrid(shape, self.spacing_mm, (float(middle[0]), float(middle[1])))
+
+    def place_in(self, whole: PlaneGrid) -> tuple[slice, slice]:
+        """Rows and columns of another grid of the same pixels that this one covers."""
+        first = np.rint((self.origin_mm - whole.origin_mm) / np.array(self.spacing_mm)).astype(int)
+        rows, columns = (slice(a, a + n) for a, n in zip(first, self.shape, strict=True))
+        return rows, columns
+
+    def place_mm(self, index: NDArray) -> Floats:
+        """Place of pixels ``[..., 2]`` (row, column), in millimetres (backward, leftward)."""
+        return np.asarray(self.origin_mm + np.asarray(index) * np.array(self.spacing_mm), float)
+
+    def pixels_mm(self) -> tuple[Floats, Floats]:
+        """Place of every pixel: ``[rows, 1]`` backward and ``[1, columns]`` leftward."""
+        back, left = (
+            first + np.arange(count) * step
+            for first, count, step in zip(self.origin_mm, self.shape, self.spacing_mm, strict=True)
+        )
+        return back[:, None], left[None]
+
+
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """What a slice's geometry hangs on; places in mm (backward, leftward) as in a PlaneGrid.
+
+    Attributes
+    ----------
+    body
+        Centre of the vertebral body and disc in front of the sac.
+    sac
+        Centre of the dural sac.
+    spinous
+        Centre of what is seen of the spinous process; None where there is none.
+    front
+        Unit vector from back to front of the patient, by the spine and the pairs of muscles.
+    body_mask, sac_mask
+        Those components, ``bool[row, column]``.
+    """
+
+    body: Floats
+    sac: Floats
+    spinous: Floats | None
+    front: Floats
+    body_mask: NDArray[np.bool_]
+    sac_mask: NDArray[np.bool_]
+
+    @property
+    def left(self) -> Floats:
+        """Unit vector toward the patient's left, square to ``front``."""
+        return np.array([self.front[1], -self.front[0]])
+
+    @property
+    def turn_rad(self) -> float:
+        """Angle of ``front`` against the picture's upward direction."""
+        return float(np.arctan2(-self.front[1], -self.front[0]))
+
+
+def find_landmarks(tissue: Tissues, grid: PlaneGrid) -> Landmarks | None:
+    """Find body, sac and spinous process among what the network calls so.
+
+    Parameters
+    ----------
+    tissue
+        ``[row, column]``, classes of :class:`~openlumbar.core.masks.AxialTissue`, rows from
+        front to back, columns toward the patient's left.
+    grid
+        Of these pixels.
+
+    Returns
+    -------
+    Landmarks or None
+        None without a sac, or without a body near it. Nothing is said yet of whether this
+        is a lumbar slice (:mod:`openlumbar.segment.recognise`).
+    """
+    sac_mask = _largest(tissue == AxialTissue.SAC)
+    if sac_mask.sum() * grid.pixel_mm2 < _LEAST_SAC_MM2:
+        return None
+    sac = centre_mm(sac_mask, grid)
+    body_mask = _largest(_near(_of(tissue, AxialTissue.BODY, AxialTissue.DISC), sac, grid))
+    if body_mask.sum() * grid.pixel_mm2 < _LEAST_BODY_MM2:
+        return None
+    body = centre_mm(body_mask, grid)
+    length = np.linalg.norm(body - sac)
+    if not 0 < length <= _REACH_MM:
+        return None
+    spine = (body - sac) / length
+    bone = _of(tissue, AxialTissue.POSTERIOR)
+    spinous = _spinous(bone, sac, spine, grid)
+    toward = body - (sac if spinous is None else spinous)
+    toward = toward + _PAIR_WEIGHT * _pairs(tissue, sac, spine, grid)
+    front = toward / np.linalg.norm(toward)
+    return Landmarks(body, sac, spinous, front, body_mask, sac_mask)
+
+
+def centre_mm(mask: NDArray[np.bool_], grid: PlaneGrid) -> Floats:
+    """Centre of a mask that is not empty, in mm (backward, leftward)."""
+    rows, columns = np.nonzero(mask)
+    return grid.place_mm(np.array([rows.mean(), columns.mean()]))
+
+
+def aside_mm(grid: PlaneGrid, place: Floats, direction: Floats) -> Floats:
+    """Distance ``[row, column]`` of every pixel from ``place`` along a unit vector."""
+    back, left = grid.pixels_mm()
+    return np.asarray((back - place[0]) * direction[0] + (left - place[1]) * direction[1])
+
+
+def _of(tissue: Tissues, *classes: int) -> NDArray[np.bool_]:
+    return np.isin(tissue, classes)
+
+
+def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    labels, count = ndimage.label(mask)
+    if count < 2:
+        return mask
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray(labels == sizes.argmax())
+
+
+def _near(mask: NDArray[np.bool_], place: Floats, grid: PlaneGrid) -> NDArray[np.bool_]:
+    """The components whose centre lies within reach of a place."""
+    labels, count = ndimage.label(mask)
+    if not count:
+        return mask
+    centres = ndimage.center_of_mass(mask, labels, np.arange(1, count + 1))
+    far = np.linalg.norm(grid.place_mm(np.array(centres)) - place, axis=-1) > _REACH_MM
+    return mask & ~np.concatenate([[True], far])[labels]
+
+
+def _spinous(bone: NDArray[np.bool_], sac: Floats, spine: Floats, grid: PlaneGrid) -> Floats | None:
+    """Centre of the posterior elements behind the sac and near the axis."""
+    aside = aside_mm(grid, sac, np.array([spine[1], -spine[0]]))
+    behind = aside_mm(grid, sac, -spine)
+    inside = (behind > _SPINOUS_BEHIND_MM) & (behind < _POSTERIOR_MM)
+    found = bone & inside & (np.abs(aside) < _SPINOUS_ASIDE_MM)
+    if found.sum() * grid.pixel_mm2 < _LEAST_SPINOUS_MM2:
+        return None
+    return centre_mm(found, grid)
+
+
+def _pairs(tissue: Tissues, sac: Floats, spine: Floats, grid: PlaneGrid) -> Floats:
+    """Sum over the muscles of the vector from right to left, turned to point to the front."""
+    aside = aside_mm(grid, sac, np.array([spine[1], -spine[0]]))
+    total = np.zeros(2)
+    for muscle in MUSCLES:
+        sides = [(tissue == muscle) & half for half in (aside > 0, aside < 0)]
+        least, most = sorted(float(side.sum()) * grid.pixel_mm2 for side in sides)
+        if least < _LEAST_PAIR_MM2 or most > _PAIR_RATIO * least:
+            continue
+        across = centre_mm(sides[0], grid) - centre_mm(sides[1], grid)
+        total += np.array([-across[1], across[0]])
+    return total

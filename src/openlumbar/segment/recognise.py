@@ -1,0 +1,173 @@
+"""Whether a slice is an axial lumbar slice with its muscles, and what is doubtful about it.
+
+A network names pixels in any picture. What makes a cross-section of the lumbar spine is how
+the parts lie to each other: body, sac, posterior elements from front to back, muscles of the
+back behind on both sides, psoas or quadratus beside the spine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openlumbar.core import anatomy
+from openlumbar.core.masks import AxialTissue
+from openlumbar.segment.axial_align import MOST_TURN_RAD
+from openlumbar.segment.axial_clean import SIDES, CleanSlice
+from openlumbar.segment.landmarks import Landmarks, PlaneGrid, aside_mm
+
+NOT_A_SLICE, UPSIDE_DOWN = "not-an-axial-lumbar-slice", "upside-down"
+MISSING, UNSURE = "muscle-missing", "low-certainty"
+
+_BACK = (AxialTissue.MULTIFIDUS, AxialTissue.ERECTOR_SPINAE)
+_BESIDE = (AxialTissue.PSOAS, AxialTissue.QUADRATUS_LUMBORUM)
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a reading of a slice shows.
+
+    Attributes
+    ----------
+    turn_deg
+        Of the patient in the picture, without sign.
+    column_mm2, sac_mm2
+        Areas of body with disc, and of the sac.
+    gap_mm
+        From the centre of the body to that of the sac.
+    back_mm2
+        Multifidus and erector spinae, of the side that has less.
+    behind_mm
+        How far their centre lies behind the body's.
+    beside_mm2
+        Psoas and quadratus lumborum, both sides.
+    certainty
+        Mean probability of what was named, 0 … 1.
+    """
+
+    turn_deg: float
+    column_mm2: float
+    sac_mm2: float
+    gap_mm: float
+    back_mm2: float
+    behind_mm: float
+    beside_mm2: float
+    certainty: float
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Limits of one trait, and why."""
+
+    trait: str
+    least: float
+    most: float
+    why: str
+
+
+#: What every axial lumbar slice shows. Ours; benchmarks count what comes of them.
+RULES: tuple[Rule, ...] = (
+    Rule("turn_deg", 0, float(np.degrees(MOST_TURN_RAD)), "nobody lies further on one side"),
+    Rule("column_mm2", 350, 4500, "an L1 of a small woman has 900, half a section of S2 400"),
+    Rule("sac_mm2", 15, 800, "from a severe stenosis to a wide sac with ectasia"),
+    Rule("gap_mm", 11, 45, "half a body and half a canal, from front to back"),
+    Rule("back_mm2", 150, 12000, "the least on one side: atrophy or a picture that cuts it"),
+    Rule("behind_mm", 15, 90, "the muscles of the back lie behind the body"),
+    Rule("beside_mm2", 150, 14000, "psoas or quadratus begins at L1: above, there is neither"),
+    Rule("certainty", 0.6, 1, "in pictures of something else the network wavers"),
+)
+#: A picture is called upside down only when the turned one is read with this certainty.
+TURNED_CERTAINTY = 0.8
+#: A muscle that its other side shows with at least this area is missing below that share.
+_SHOWN_MM2, _MISSING_SHARE = 200.0, 0.1
+#: A structure of at least this area that is named with less than this certainty is doubtful.
+_DOUBTFUL_MM2, _DOUBTFUL = 100.0, 0.6
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A slice as it was read.
+
+    Attributes
+    ----------
+    clean
+        Named structures.
+    certainty
+        ``float32[row, column]``: probability of the chosen class.
+    landmarks, grid
+        Of these pixels.
+    """
+
+    clean: CleanSlice
+    certainty: NDArray[np.float32]
+    landmarks: Landmarks
+    grid: PlaneGrid
+
+
+def traits_of(reading: Reading) -> Traits:
+    """Measure what :data:`RULES` ask for."""
+    codes, landmarks, grid = reading.clean.codes, reading.landmarks, reading.grid
+    behind = aside_mm(grid, landmarks.body, -landmarks.front)
+    back = np.isin(codes, [code for muscle in _BACK for code in SIDES[muscle]])
+    sides = [area_mm2(reading, *(SIDES[muscle][n] for muscle in _BACK)) for n in range(2)]
+    beside = [code for muscle in _BESIDE for code in SIDES[muscle]]
+    return Traits(
+        turn_deg=float(np.degrees(abs(landmarks.turn_rad))),
+        column_mm2=float(landmarks.body_mask.sum() * grid.pixel_mm2),
+        sac_mm2=area_mm2(reading, anatomy.SPINAL_CANAL),
+        gap_mm=float(np.linalg.norm(landmarks.body - landmarks.sac)),
+        back_mm2=min(sides),
+        behind_mm=float(behind[back].mean()) if back.any() else 0.0,
+        beside_mm2=area_mm2(reading, *beside),
+        certainty=float(reading.certainty[codes > 0].mean()) if codes.any() else 0.0,
+    )
+
+
+def area_mm2(reading: Reading, *codes: int) -> float:
+    """Area of these codes together."""
+    return float(np.isin(reading.clean.codes, codes).sum() * reading.grid.pixel_mm2)
+
+
+def broken_rules(traits: Traits) -> tuple[Rule, ...]:
+    """The rules that a reading does not keep; empty for an axial lumbar slice."""
+    return tuple(
+        rule for rule in RULES if not rule.least <= getattr(traits, rule.trait) <= rule.most
+    )
+
+
+def is_lumbar(reading: Reading | None, least_certainty: float = 0.0) -> bool:
+    """Whether a reading shows an axial lumbar slice, with at least this certainty."""
+    if reading is None:
+        return False
+    traits = traits_of(reading)
+    return not broken_rules(traits) and traits.certainty >= least_certainty
+
+
+def doubts(reading: Reading) -> tuple[str, ...]:
+    """Flags of a slice that was recognised."""
+    checks: dict[str, Callable[[Reading], bool]] = {MISSING: _lacks_muscle, UNSURE: _is_unsure}
+    return tuple(flag for flag, check in checks.items() if check(reading))
+
+
+def _lacks_muscle(reading: Reading) -> bool:
+    """Whether a side lacks a muscle of the other, or both a muscle that every slice has."""
+    areas = {muscle: [area_mm2(reading, code) for code in pair] for muscle, pair in SIDES.items()}
+    one_sided = (
+        max(pair) >= _SHOWN_MM2 and min(pair) < _MISSING_SHARE * max(pair)
+        for pair in areas.values()
+    )
+    return any(one_sided) or any(not any(areas[muscle]) for muscle in _BACK)
+
+
+def _is_unsure(reading: Reading) -> bool:
+    """Whether a structure of some size was named with little certainty."""
+    codes = reading.clean.codes
+    least = _DOUBTFUL_MM2 / reading.grid.pixel_mm2
+    for code in np.unique(codes[codes > 0]):
+        inside = codes == code
+        if inside.sum() >= least and reading.certainty[inside].mean() < _DOUBTFUL:
+            return True
+    return False
