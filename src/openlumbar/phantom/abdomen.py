@@ -165,7 +165,7 @@ _CONTENT: dict[str, tuple[Tissue, Tissue, float]] = {
 def _surface(spine: Spine, rng: np.random.Generator) -> _Surface:
     lean = float(np.clip(1 - spine.anatomy.subcutaneous_mm / 30, 0, 1))
     return _Surface(
-        back_gain=float(np.exp(rng.normal(0.05, 0.25))),
+        back_gain=float(1 + min(rng.exponential(0.25), 1.2)),
         bulge=float(rng.uniform(2, 6) + 8 * lean * rng.uniform(0.4, 1.0)),
         curve=float(rng.uniform(0.0004, 0.0014)),
         wall=float(rng.uniform(14, 27)),
@@ -432,11 +432,13 @@ class Abdomen:
 
     def _solid(self, canvas: Canvas, at: Where, cavity: Mask) -> None:
         """Liver on the right, spleen on the left, where the plane is high enough."""
-        lobe = canvas.z - self._liver_z + 0.45 * (at.dx + 60)
-        liver = cavity & (lobe < 0) & (at.dx < 20) & (at.dy < -12)
-        liver = cavity & (lobe > 0) & (at.dx < 25) & (at.ahead > 22 - 0.8 * np.maximum(-at.dx - 50, 0))
-        spleen = cavity & (canvas.z - self._spleen_z - 0.5 * (95 - at.dx) > 0) & (at.dx > 60)
-        organ = liver | (spleen & (np.abs(at.dy + 18) < 40))
+        height = canvas.z - self._liver_z
+        # The right lobe's tip hangs beside the kidney; the left lobe ends higher, in front.
+        lobe = height + 0.5 * (-at.dx - 70) - 0.006 * (at.dy + 30) ** 2
+        liver = (lobe > 0) & (at.dx < 45) & (at.ahead > 30 - 1.1 * np.maximum(-at.dx - 30, 0))
+        tip = canvas.z - self._spleen_z + 0.6 * (at.dx - 95)
+        spleen = (tip - 0.012 * (at.dy + 5) ** 2 > 0) & (at.dx > 50)
+        organ = cavity & (liver | spleen)
         window = bounds(organ)
         if window is None:
             return
@@ -462,7 +464,6 @@ class Abdomen:
         room = inside[window]
         shell = (radial - 1) * half[1]
         canvas.put(room & (shell < kidney.fat), Tissue.FAT, window=window)
-        canvas.put(room & (np.abs(shell - kidney.fat) < 0.5), Tissue.FAT, (Tissue.LIGAMENT, 0.6), window)
         grain = self._texture.at(hilar, thick, along, (2.2, 2.2, 2.2), 3)
         inner = np.clip((0.85 - radial) * 3, 0, 1) * grain
         water = np.clip(kidney.bright + 0.15 * inner, 0, 1)

@@ -71,11 +71,11 @@ def _wing(side: int, shared: NDArray[np.float64], rng: np.random.Generator) -> _
     own = rng.normal(0, 1, 7)
     return _Wing(
         side=side,
-        spine_x=float(51 + 3.0 * shared[0] + 1.5 * own[0]),
+        spine_x=float(54 + 3.0 * shared[0] + 1.5 * own[0]),
         spine_y=float(46 + 4.0 * shared[1] + 1.5 * own[1]),
         angle=float(np.radians(39 + 4.5 * shared[2] + 1.5 * own[2])),
-        crest_z=float(np.clip(36 + 9 * shared[3] + 2.5 * own[3], 14, 55)),
-        thickness=float(12.5 + 1.2 * shared[4] + 0.5 * own[4]),
+        crest_z=float(np.clip(46 + 9 * shared[3] + 2.5 * own[3], 22, 66)),
+        thickness=float(13.5 + 1.2 * shared[4] + 0.5 * own[4]),
         iliacus=float(np.clip(24 + 4 * shared[5] + own[5], 12, 34)),
         gluteus=float(np.clip(28 + 5 * shared[6] + own[6], 14, 42)),
     )
@@ -116,8 +116,8 @@ class Pelvis:
         along, front = wide * cos + deep * sin, deep * cos - wide * sin
         # The blade is hollow in front.
         front = front + 5.0 * np.sin(np.clip(along, 0, 95) * np.float32(np.pi / 95))
-        below = wing.crest_z - ((along - 80) / 80) ** 2 * 52 - z
-        thin = np.clip(np.abs(along - 52) / 45, 0.5, 1)
+        below = wing.crest_z - ((along - 75) / 75) ** 2 * 22 - z
+        thin = np.clip(np.abs(along - 52) / 45, 0.62, 1)
         half = 0.5 * np.float32(wing.thickness) * np.where(along < 10, 1, thin)
         # The crest is a rim thicker than the blade below it.
         half = half * (1 + 0.25 * np.exp(-((below / 8) ** 2)))
@@ -146,10 +146,8 @@ class Pelvis:
             medius = gluteus * np.clip((plate.along - 22) / 25, 0, 1)
             maximus = np.clip(0.45 * (-12 - z), 0, wing.gluteus) * np.clip((60 - plate.along) / 30, 0, 1)
             for depth, thick in ((ahead, iliacus), (behind, medius), (behind, maximus)):
-                muscle = room & (depth > -1) & (depth < thick) & (plate.along > -22)
+                muscle = room & (thick > 1) & (depth > -1) & (depth < thick) & (plate.along > -22)
                 canvas.put(muscle, Tissue.MUSCLE, (Tissue.FAT, part), window)
-                edge = room & (np.abs(depth - thick) < 0.6) & (thick > 2) & (depth > 0)
-                canvas.put(edge, Tissue.MUSCLE, (Tissue.LIGAMENT, 0.5), window)
 
     def bones(self, canvas: Canvas, inside: Mask) -> None:
         """Paint the iliac wings: cortex about fatty marrow."""

@@ -234,6 +234,8 @@ class Scene:
         apart = np.random.default_rng(rng.integers(2**63))
         self._abdomen = Abdomen(self.spine, self._build, self._texture, apart)
         self._pelvis = Pelvis(self.spine, self._texture, apart)
+        # Part of fluid in the facet joints.
+        self._effusion = float(apart.uniform(0.1, 0.8))
         self._muscles = Muscles(self.spine, self._texture, apart)
 
     # -- soft tissue ---------------------------------------------------------------
@@ -301,6 +303,24 @@ class Scene:
         distance = shapes.nerve_roots(spec, *canvas.local(window, placed))
         canvas.put(distance < 0, Tissue.NERVE, (Tissue.FAT, 0.1), window)
 
+    def _joints(self, canvas: Canvas, placed: PlacedVertebra) -> None:
+        """Capsules, cartilage and fluid of the facet joints below a vertebra."""
+        spec = placed.spec
+        if not spec.name.startswith(("T12", "L")):
+            return
+        height, arch = spec.height_mm, shapes.arch_of(spec)
+        window = canvas.near(placed.to_patient((0.0, arch.centre_y + 9, -0.66 * height)), 32.0)
+        if window is None:
+            return
+        x, y, z = canvas.local(window, placed)
+        wide, deep = arch.half_width + 4.0, arch.centre_y + 8.5
+        ends = ((wide, deep, -0.45 * height), (wide, deep, -0.85 * height))
+        distance = shapes.capsule(np.abs(x), y, z, ends, 8.0)
+        canvas.put(distance < 0, Tissue.LIGAMENT, (Tissue.MUSCLE, 0.3), window)
+        gap = np.abs(shapes.facet_joint(spec, np.abs(x), y))
+        part = (Tissue.FLUID, self._effusion)
+        canvas.put((distance < -0.8) & (gap < 2.0), Tissue.CARTILAGE, part, window)
+
     def _arch(self, canvas: Canvas, placed: PlacedVertebra) -> None:
         spec = placed.spec
         sacral = spec.name.startswith("S")
@@ -317,10 +337,10 @@ class Scene:
         label = (code, Region.SACRUM if sacral else Region.POSTERIOR)
         grain = self._texture.at(*local, (0.7, 0.7, 0.9), 7)
         yellow = np.clip(spec.yellow + 0.5 * (grain - 0.5), 0, 1)
-        canvas.put(distance < 0.6, Tissue.CORTEX, window=window)
+        canvas.put(distance < 0.5, Tissue.CORTEX, window=window)
         canvas.put(distance < 0, Tissue.CORTEX, window=window, label=label)
         canvas.put(
-            distance < -0.9, Tissue.RED_MARROW, (Tissue.YELLOW_MARROW, yellow), window, label
+            distance < -0.7, Tissue.RED_MARROW, (Tissue.YELLOW_MARROW, yellow), window, label
         )
 
     def _body(self, canvas: Canvas, placed: PlacedVertebra) -> None:
@@ -413,6 +433,8 @@ class Scene:
         self._midline(canvas, row, dx, dy)
         for placed in self.spine.vertebrae:
             self._roots(canvas, placed)
+        for placed in self.spine.vertebrae:
+            self._joints(canvas, placed)
         for placed in self.spine.vertebrae:
             self._arch(canvas, placed)
         self._sac(canvas, row, dx, dy)

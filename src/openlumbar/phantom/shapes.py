@@ -23,6 +23,13 @@ RIM_RADIUS_MM = 2.0
 BACK_HOLLOW_MM = 1.6
 
 
+#: Between the bony surfaces of a facet joint, mm.
+FACET_GAP_MM = 2.6
+
+# Of the joints above a vertebra's lower edge against the sagittal plane.
+_FACET_TURN_DEG = {"L1": 25.0, "L2": 28.0, "L3": 34.0, "L4": 42.0}
+
+
 class BodyDistance(NamedTuple):
     """Parts of a body's implicit function, mm, negative inside.
 
@@ -134,12 +141,32 @@ def arch_of(spec: VertebraSpec) -> Arch:
     return Arch(spec.canal_width_mm / 2, half_depth, centre, centre + half_depth)
 
 
+def facet_joint(spec: VertebraSpec, x: Array, y: Array) -> Array:
+    """Signed distance from the facet joints' surface, mm.
+
+    Positive in front of and lateral to it, where the vertebra below has its process.
+    Joints stand more sagittally above, more frontally below. ``x`` is positive.
+    """
+    arch = arch_of(spec)
+    turn = np.radians(_FACET_TURN_DEG.get(spec.name, 48.0 if spec.name.startswith("L") else 60.0))
+    cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
+    u = x - np.float32(_facet_x(spec))
+    v = y - np.float32(arch.centre_y + 8.5)
+    along = u * sin + v * cos
+    # The lower vertebra's process is hollow and holds the other.
+    return u * cos - v * sin + np.float32(0.025) * along * along
+
+
+def _facet_x(spec: VertebraSpec) -> float:
+    return 0.32 * spec.width_mm if spec.name.startswith("S") else spec.canal_width_mm / 2 + 4.5
+
+
 def _laminae(spec: VertebraSpec, x: Array, y: Array, z: Array) -> Array:
     arch, height = arch_of(spec), spec.height_mm
     thickness = 3.0
     dy = y - arch.centre_y
     # A roof rather than an ellipse: the laminae meet in the spinous process.
-    e = np.abs(x) / (arch.half_width + thickness) + np.maximum(dy, 0) / (arch.half_depth + 4.5)
+    e = np.abs(x) / (arch.half_width + thickness) + np.maximum(dy, 0) / (arch.half_depth + 7.0)
     ring = np.abs(e - 1) * (arch.half_depth + 1.5) - thickness
     lean = z + np.float32(0.42) * dy + 0.12 * height
     return np.maximum(np.maximum(ring, np.abs(lean) - 0.36 * height), 1.0 - dy)
@@ -180,16 +207,19 @@ def _mirrored(spec: VertebraSpec, x: Array, y: Array, z: Array) -> Array:
         ((cw + 3.6, front, 0.12 * height), (cw + 4.0, cy + 3.0, 0.1 * height)),
         4.4,
     )
+    joint, half_gap = facet_joint(spec, x, y), np.float32(FACET_GAP_MM / 2)
     upper = capsule(
-        x, y, z, ((cw + 4.5, cy + 3.0, 0.1 * height), (cw + 5.5, cy + 5.0, 0.66 * height)), 4.4
+        x, y, z, ((cw + 5.0, cy + 3.0, 0.1 * height), (cw + 6.5, cy + 7.0, 0.72 * height)), 6.0
     )
+    upper = np.maximum(upper, half_gap - joint)
     lower = capsule(
         x,
         y,
         z,
-        ((cw + 2.0, cy + 8.0, -0.05 * height), (cw - 0.5, arch.back_y + 3.5, -0.86 * height)),
-        4.6,
+        ((cw + 0.5, cy + 9.0, -0.05 * height), (cw + 2.0, cy + 11.5, -0.86 * height)),
+        6.2,
     )
+    lower = np.where(z < -0.3 * height, np.maximum(lower, joint + half_gap), lower)
     side = (
         (cw + 20.0, cy + 15.0, 0.25 * height) if thoracic else (cw + 29.0, cy + 7.0, 0.1 * height)
     )
@@ -226,7 +256,16 @@ def sacral_arch(spec: VertebraSpec, x: Array, y: Array, z: Array) -> Array:
     crest = box(
         x, y - middle, z + 0.1 * height, (3.0, spec.spinous_mm / 2 + 1.5, 0.42 * height), 2.5
     )
-    return np.minimum(roof, crest)
+    bone = np.minimum(roof, crest)
+    return np.minimum(bone, _sacral_facets(spec, np.abs(x), y, z)) if spec.name == "S1" else bone
+
+
+def _sacral_facets(spec: VertebraSpec, x: Array, y: Array, z: Array) -> Array:
+    """The upper articular processes of S1."""
+    wide, deep, height = _facet_x(spec), arch_of(spec).centre_y, spec.height_mm
+    ends = ((wide, deep + 2.0, 0.1 * height), (wide + 2.0, deep + 6.0, 0.68 * height))
+    process = capsule(x, y, z, ends, 6.2)
+    return np.maximum(process, FACET_GAP_MM / 2 - facet_joint(spec, x, y))
 
 
 def sacral_wing(spec: VertebraSpec, x: Array, y: Array, z: Array) -> Array:
