@@ -6,6 +6,7 @@ dural sac, discs, bodies. Each vertebra is evaluated only where the plane comes 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +62,11 @@ class Canvas:
     ) -> None:
         rows = np.arange(shape[0], dtype=np.float32)[:, None]
         columns = np.arange(shape[1], dtype=np.float32)[None, :]
-        self._frame = (origin, across, down)
+        steps = float(np.linalg.norm(across)), float(np.linalg.norm(down))
+        self._origin, self._steps = np.asarray(origin, float), steps
+        # Directions along a row, along a column and out of the plane, as rows.
+        self._axes = np.array([across / steps[0], down / steps[1], np.zeros(3)])
+        self._axes[2] = np.cross(self._axes[0], self._axes[1])
         self.x, self.y, self.z = (
             np.float32(origin[axis])
             + np.float32(across[axis]) * columns
@@ -76,21 +81,14 @@ class Canvas:
 
     def near(self, centre: NDArray[np.float64], radius: float) -> Window | None:
         """The part of the plane inside a ball, if any."""
-        origin, across, down = self._frame
-        step_i, step_j = np.linalg.norm(across), np.linalg.norm(down)
-        offset = centre - origin
-        normal = np.cross(across, down) / (step_i * step_j)
-        reach = radius**2 - float(offset @ normal) ** 2
+        i, j, off = self._axes @ (centre - self._origin)
+        reach = radius**2 - off**2
         if reach <= 0:
             return None
-        reach = np.sqrt(reach)
-        i, j = offset @ across / step_i**2, offset @ down / step_j**2
+        reach = math.sqrt(reach)
         window = []
-        for middle, step, size in (
-            (j, step_j, self.code.shape[0]),
-            (i, step_i, self.code.shape[1]),
-        ):
-            low, high = int(middle - reach / step), int(middle + reach / step) + 2
+        for middle, step, size in zip((j, i), self._steps[::-1], self.code.shape, strict=True):
+            low, high = int((middle - reach) / step), int((middle + reach) / step) + 2
             if high <= 0 or low >= size:
                 return None
             window.append(slice(max(low, 0), min(high, size)))
@@ -214,7 +212,7 @@ class Scene:
         index = anatomy.mass_kg / anatomy.height_m**2
         middle = float(self.spine.vertebra("L3").centre[1])
         self._build = Build(
-            half_width=150 + 3.5 * (index - 25),
+            half_width=max(152 + 3.0 * (index - 25), 140),
             front_y=middle - 95 - 5.0 * (index - 22) - rng.uniform(0, 15),
             front_fat=anatomy.subcutaneous_mm * rng.uniform(0.6, 1.2),
         )
@@ -248,8 +246,8 @@ class Scene:
         fascia = profile.fascia_y[row] - canvas.y
         between = (wide < 4.5) & (dy > 8) & (fascia > 0)
         canvas.put(between, Tissue.LIGAMENT, (Tissue.FAT, np.clip(1.5 * grain - 0.35, 0, 1)))
-        supraspinous = (wide < 5) & (np.abs(fascia) < 1.6) & (canvas.z > -25)
-        canvas.put(supraspinous, Tissue.LIGAMENT)
+        supraspinous = (wide < 1.2 + 1.3 * fascia) & (fascia > -0.4) & (fascia < 1.6)
+        canvas.put(supraspinous & (canvas.z > -25), Tissue.LIGAMENT, (Tissue.FAT, 0.2))
         foramen = (wide > 8) & (wide < 25) & (np.abs(dy + 1) < 11)
         canvas.put(foramen, Tissue.FAT, (Tissue.VESSEL, np.clip(2.5 * grain - 1.7, 0, 0.8)))
         half_width = profile.sac_half_width[row] + 3.0
