@@ -114,7 +114,7 @@ def _axial_scanner(rng: np.random.Generator) -> Scanner:
     low_field = rng.random() < 0.1
     noise = np.exp(rng.uniform(np.log(0.005), np.log(0.035)))
     return Scanner(
-        blur_mm=float(rng.uniform(0.25, 0.7)) + (0.4 if low_field else 0.0),
+        blur_mm=float(rng.uniform(0.08, 0.55)) + (0.4 if low_field else 0.0),
         coil_mm=float(np.exp(rng.uniform(np.log(45), np.log(220)))),
         bias=float(rng.uniform(0.03, 0.3)),
         noise=float(noise * (2.5 if low_field else 1.0)),

@@ -48,7 +48,7 @@ _MUSCLE_CODES = {
     if structure.kind == "muscle"
 }
 #: How often each contrast is drawn, apart from made-up ones.
-_CONTRASTS = {
+_CONTRASTS: dict[str, float] = {
     "T1w": 0.34,
     "T2w": 0.40,
     "PDw": 0.04,
@@ -84,8 +84,12 @@ class AxialTrainingOptions:
         square to the long axis of the body; the others have any tilt.
     most_tilt_deg
         Against the body's axis, of the slices of any tilt.
+    contrasts
+        How often each is drawn in proportion: weightings of
+        :data:`openlumbar.phantom.tissue.SEQUENCES`, and ``water``, ``fat`` or ``opposed`` of a
+        T1 or T2 (:data:`openlumbar.phantom.tissue.CHEMICAL`).
     p_synthetic
-        Chance of a made-up contrast.
+        Chance of a made-up contrast in place of them.
     p_crossing
         Chance of a dark band from the slices of another block.
     planes
@@ -102,6 +106,7 @@ class AxialTrainingOptions:
     p_parallel: float = 0.6
     p_plain: float = 0.25
     most_tilt_deg: float = 40.0
+    contrasts: dict[str, float] = field(default_factory=lambda: dict(_CONTRASTS))
     p_synthetic: float = 0.15
     p_crossing: float = 0.15
     planes: int = 3
@@ -217,8 +222,8 @@ def _contrast(
     """Name of a contrast, and the signal of each tissue."""
     if rng.random() < options.p_synthetic:
         return "synthetic", random_signals(rng)
-    weightings = list(_CONTRASTS)
-    name = str(rng.choice(weightings, p=[_CONTRASTS[one] for one in weightings]))
+    chances = np.array(list(options.contrasts.values()))
+    name = str(rng.choice(list(options.contrasts), p=chances / chances.sum()))
     sequence = _varied(rng, name)
     return name, tissue_signals(sequence)
 
