@@ -202,13 +202,14 @@ def test_a_slice_of_a_multi_frame_source_is_named_by_its_frame(tmp_path):
     ] == []
 
 
-def test_every_metric_can_be_written(tmp_path):
+def test_every_metric_of_sagittal_series_can_be_written(tmp_path):
     save(pictures(5), tmp_path / "exam")
     levels = {"vertebra": "L4", "disc": "L4-L5", "canal": "L4", "spine": "L1-S1"}
-    every = [number(structure, levels[structure], name, 1.5) for structure, name in METRICS]
+    wanted = [key for key in METRICS if key[0] in levels and key != ("disc", "area_mm2")]
+    every = [number(structure, levels[structure], name, 1.5) for structure, name in wanted]
     analysis = analysis_of(tmp_path / "exam", measurements=every)
     write_dicom_results(analysis, [tmp_path / "exam"], tmp_path)
     path = tmp_path / "dicom" / f"{NAME}_sr.dcm"
     back = [item for group in groups(hd.sr.srread(path)) for item in group.get_measurements()]
-    assert len({(item.name.value, item.name.scheme_designator) for item in back}) == len(METRICS)
+    assert len({(item.name.value, item.name.scheme_designator) for item in back}) == len(wanted)
     assert complaints(path) == []

@@ -70,10 +70,13 @@ class Segmentation:
         Ready to be saved.
     segments
         Segment Number by code of :mod:`openlumbar.core.anatomy`.
+    frames
+        Frame Number by code and slice ``k``; a slice without the structure has none.
     """
 
     dataset: Dataset
     segments: dict[int, int]
+    frames: dict[tuple[int, int], int]
 
 
 def make_segmentation(
@@ -139,8 +142,9 @@ def make_segmentation(
         coding_schemes=private_scheme() if _has_private(descriptions) else None,
         specific_character_set=CHARACTER_SET,
     )
+    frames = _frames(dataset, segments, {uid: k for k, uid in enumerate(stand_ins)})
     _refer_to(dataset, stand_ins, source)
-    return Segmentation(dataset, segments)
+    return Segmentation(dataset, segments, frames)
 
 
 def segment_label(structure: Structure, bodies: bool = False) -> str:
@@ -212,6 +216,21 @@ def _has_private(descriptions: Sequence[SegmentDescription]) -> bool:
 def _stand_in(image: SourceImage) -> str:
     """UID under which highdicom knows a picture; see ``as_single_frame``."""
     return image.uid if image.frame is None else derived_uid(image.uid, str(image.frame))
+
+
+def _frames(
+    dataset: Dataset, segments: dict[int, int], slices: dict[str, int]
+) -> dict[tuple[int, int], int]:
+    """Frame Number by code and slice, where ``slices`` has those of the stand-ins' UIDs."""
+    codes = {number: code for code, number in segments.items()}
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    found = {}
+    for frame, group in enumerate(dataset.PerFrameFunctionalGroupsSequence, 1):
+        home = group if "SegmentIdentificationSequence" in group else shared  # of one segment
+        code = codes[home.SegmentIdentificationSequence[0].ReferencedSegmentNumber]
+        item = group.DerivationImageSequence[0].SourceImageSequence[0]
+        found[code, slices[item.ReferencedSOPInstanceUID]] = frame
+    return found
 
 
 def _refer_to(dataset: Dataset, stand_ins: dict[str, SourceImage], source: Source) -> None:

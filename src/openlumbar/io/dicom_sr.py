@@ -1,9 +1,11 @@
 """Measurements → DICOM SR after TID 1500, in the plainest class that holds it (Enhanced SR).
 
 A group a structure and level refers to the segment that was measured (TID 1411); numbers
-of no segment, the lordosis say, are in a group of their own (TID 1501). A number carries
+of no segment, the lordosis say, are in a group of their own (TID 1501). What is measured
+slice by slice, on axial series, is a group a structure, side and slice, which refers to the
+frame of the segment (TID 1410) and so to the picture. A number carries
 
-* its slice (INFERRED FROM, TID 320),
+* its slice (INFERRED FROM, TID 320), where its group does not name it,
 * one standard deviation to either side, in its own unit (CID 225, of TID 310),
 * our confidence and, in words, our flags (HAS PROPERTIES; TID 300 is extensible),
 * for an angle, the position the patient lay in (CID 20), where the images tell it.
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import highdicom.sr as hd
@@ -25,9 +28,16 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import EnhancedSRStorage
 
-from openlumbar.core.anatomy import BY_CODE, SPINAL_CANAL, disc_code, vertebra_code
+from openlumbar.core.anatomy import (
+    BY_CODE,
+    SPINAL_CANAL,
+    STRUCTURES,
+    disc_code,
+    vertebra_code,
+)
 from openlumbar.core.flags import FLAGS
 from openlumbar.core.measurement import Measurement
+from openlumbar.core.metrics import MUSCLES
 from openlumbar.core.run import Run
 from openlumbar.core.snomed import (
     ANATOMICAL_STRUCTURE,
@@ -57,10 +67,34 @@ from openlumbar.io.dicom_result import (
     reference,
 )
 from openlumbar.io.dicom_seg import Segmentation, segment_label, tracking_uid
-from openlumbar.io.dicom_source import Source, derived_uid
+from openlumbar.io.dicom_source import Source, SourceImage, derived_uid
+
+#: One object a concept: a report has few concepts, thousands of times. None is changed.
+_coded = cache(coded)
 
 _CONFIDENCE = CodedConcept("confidence", PRIVATE, "Confidence, 0 to 1")
 _FLAG = CodedConcept("flag", PRIVATE, "Flag")
+#: Structures that are measured slice by slice.
+_PLANAR = (*MUSCLES, "dural sac")
+#: Of an axial series, a report has these. The other ways to find fat, ratios, places and
+#: tilts would make it five times as long; they are in ``measurements.csv``.
+AXIAL_NUMBERS: frozenset[tuple[str, str]] = frozenset(
+    {
+        *(
+            (muscle, metric)
+            for muscle in MUSCLES
+            for metric in (
+                "csa_cm2",
+                "lean_csa_cm2",
+                "fat_fraction_kmeans_percent",
+                "fat_fraction_partial_volume_percent",
+            )
+        ),
+        ("dural sac", "area_mm2"),
+        ("dural sac", "ap_diameter_mm"),
+        ("dural sac", "transverse_diameter_mm"),
+    }
+)
 #: Digits behind the point, as in ``measurements.csv``.
 _DECIMALS = 3
 _POSITIONS = {"S": SUPINE, "P": PRONE}
@@ -208,21 +242,33 @@ def _observer(run: Run) -> hd.ObservationContext:
 
 
 def _groups(measurements: Iterable[Measurement]) -> list[list[Measurement]]:
-    """Numbers of one structure, level and side of a block, in the order they came in."""
-    groups: dict[tuple[int, str, str, str], list[Measurement]] = {}
+    """Numbers of one structure, level, side and, where they are of one, slice of a block."""
+    groups: dict[tuple[object, ...], list[Measurement]] = {}
     for entry in measurements:
-        key = (entry.block, entry.structure, entry.level, entry.side)
+        key = (entry.block, entry.structure, entry.level, entry.side, _own_slice(entry))
         groups.setdefault(key, []).append(entry)
     return list(groups.values())
 
 
-def structure_code(structure: str, level: str) -> int | None:
+def _own_slice(entry: Measurement) -> int | None:
+    """The slice of a structure that is measured slice by slice."""
+    return entry.slice if entry.structure in _PLANAR else None
+
+
+_MUSCLE_CODES = {
+    (entry.name, entry.side): entry.code for entry in STRUCTURES if entry.kind == "muscle"
+}
+
+
+def structure_code(structure: str, level: str, side: str = "") -> int | None:
     """Code (:mod:`openlumbar.core.anatomy`) of what was measured; None for the whole spine.
 
     Examples
     --------
     >>> structure_code("disc", "L4-L5"), structure_code("canal", "L4-L5")
     (95, 2)
+    >>> structure_code("dural sac", ""), structure_code("psoas", "", "left")
+    (2, 5121)
     >>> structure_code("spine", "L1-S1") is None
     True
     """
@@ -233,7 +279,9 @@ def structure_code(structure: str, level: str) -> int | None:
             return disc_code(level)
     except KeyError:
         return None
-    return SPINAL_CANAL if structure == "canal" else None
+    if structure in ("canal", "dural sac"):
+        return SPINAL_CANAL
+    return _MUSCLE_CODES.get((structure, side))
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,36 +295,65 @@ class _Writer:
     def group(
         self, entries: Sequence[Measurement]
     ) -> (
-        hd.VolumetricROIMeasurementsAndQualitativeEvaluations
+        hd.PlanarROIMeasurementsAndQualitativeEvaluations
+        | hd.VolumetricROIMeasurementsAndQualitativeEvaluations
         | hd.MeasurementsAndQualitativeEvaluations
     ):
         first = entries[0]
-        segment = self._segment(first)
         given = [entry for entry in entries if entry.value is not None]
         withheld = [entry for entry in entries if entry.value is None]
         shared: dict[str, Any] = {
             "tracking_identifier": self._tracking(first),
-            "finding_category": coded(ANATOMICAL_STRUCTURE),
-            "finding_type": coded(_finding(first)),
+            "finding_type": _coded(_finding(first)),
             "finding_sites": [_site(first)],
-            "algorithm_id": hd.AlgorithmIdentification(
-                MODEL, self.run.version, manufacturer=MANUFACTURER
-            ),
             "measurements": [self._measurement(entry) for entry in given],
             "qualitative_evaluations": [_failure(entry) for entry in withheld],
         }
+        k = _own_slice(first)
+        if k is not None:  # hundreds: what is the same for all is in the observation context
+            return self._planar(first, k, shared)
+        shared["finding_category"] = _coded(ANATOMICAL_STRUCTURE)
+        shared["algorithm_id"] = hd.AlgorithmIdentification(
+            MODEL, self.run.version, manufacturer=MANUFACTURER
+        )
+        segment = self._segment(first)
         if segment is None:
             return hd.MeasurementsAndQualitativeEvaluations(**shared)
         return hd.VolumetricROIMeasurementsAndQualitativeEvaluations(
             referenced_segment=segment, **shared
         )
 
+    def _planar(
+        self, entry: Measurement, k: int, shared: dict[str, Any]
+    ) -> (
+        hd.PlanarROIMeasurementsAndQualitativeEvaluations | hd.MeasurementsAndQualitativeEvaluations
+    ):
+        """A group of one slice: of the frame that was measured, or of the picture alone."""
+        image = self._image(entry.block, k)
+        frames = None if image.frame is None else [image.frame]
+        segmentation = self.measured.anatomy.get(entry.block)
+        code = structure_code(entry.structure, entry.level, entry.side)
+        if segmentation is None or code is None or (code, k) not in segmentation.frames:
+            source = hd.SourceImageForMeasurementGroup(image.sop_class, image.uid, frames)
+            return hd.MeasurementsAndQualitativeEvaluations(source_images=[source], **shared)
+        frame = hd.ReferencedSegmentationFrame(
+            sop_class_uid=segmentation.dataset.SOPClassUID,
+            sop_instance_uid=segmentation.dataset.SOPInstanceUID,
+            frame_number=segmentation.frames[code, k],
+            segment_number=segmentation.segments[code],
+            source_image=hd.SourceImageForSegmentation(image.sop_class, image.uid, frames),
+        )
+        # The frame says of which segment it is, and the two exclude each other (PS3.3
+        # table 10-3).
+        del frame[0].ReferencedSOPSequence[0].ReferencedSegmentNumber
+        return hd.PlanarROIMeasurementsAndQualitativeEvaluations(referenced_segment=frame, **shared)
+
     def _segment(self, entry: Measurement) -> hd.ReferencedSegment | None:
         """The segment that was measured."""
         of_bodies = entry.structure == "vertebra"
         objects = self.measured.bodies if of_bodies else self.measured.anatomy
         segmentation = objects.get(entry.block)
-        code = structure_code(entry.structure, entry.level)
+        code = structure_code(entry.structure, entry.level, entry.side)
         if segmentation is None or code not in segmentation.segments:
             return None
         return hd.ReferencedSegment(
@@ -288,13 +365,13 @@ class _Writer:
 
     def _tracking(self, entry: Measurement) -> hd.TrackingIdentifier:
         """The same identifier as that of the segment; of a place in it, one of its own."""
-        label = _label(entry)
+        label = _label(entry, len(self.measured.slices))
         return hd.TrackingIdentifier(uid=tracking_uid(self.source, label), identifier=label)
 
     def _measurement(self, entry: Measurement) -> hd.Measurement:
-        unit = coded(UNITS[entry.unit])
+        unit = _coded(UNITS[entry.unit])
         measurement = hd.Measurement(
-            name=coded(metric_concept(entry.structure, entry.metric)),
+            name=_coded(metric_concept(entry.structure, entry.metric)),
             value=_rounded(entry.value or 0.0),
             unit=unit,
             properties=_properties(entry, unit),
@@ -304,22 +381,30 @@ class _Writer:
         if entry.unit == "deg" and position is not None:
             item = hd.CodeContentItem(
                 name=codes.DCM.PatientOrientationModifier,
-                value=coded(position),
+                value=_coded(position),
                 relationship_type=RelationshipTypeValues.HAS_CONCEPT_MOD,
             )
             measurement[0].ContentSequence.insert(0, item)
         return measurement
 
+    def _image(self, block: int, k: int) -> SourceImage:
+        return self.source.images[self.measured.slices[block][k]]
+
     def _slice(self, entry: Measurement) -> list[hd.SourceImageForMeasurement] | None:
-        if entry.slice is None:
-            return None
-        image = self.source.images[self.measured.slices[entry.block][entry.slice]]
+        if entry.slice is None or _own_slice(entry) is not None:
+            return None  # of all slices, or of the one that the group names
+        image = self._image(entry.block, entry.slice)
         frames = None if image.frame is None else [image.frame]
         return [hd.SourceImageForMeasurement(image.sop_class, image.uid, frames)]
 
 
-def _label(entry: Measurement) -> str:
-    code = structure_code(entry.structure, entry.level)
+def _label(entry: Measurement, blocks: int) -> str:
+    """What is tracked; blocks count from 1, as in the names of their files."""
+    if _own_slice(entry) is not None:
+        block = f"block {entry.block + 1}" if blocks > 1 else ""
+        parts = (entry.structure.capitalize(), entry.side, block, f"slice {entry.slice}")
+        return ", ".join(part for part in parts if part)
+    code = structure_code(entry.structure, entry.level, entry.side)
     if entry.structure == "canal":
         return f"Spinal canal at {entry.level}"
     if code is None:
@@ -328,7 +413,7 @@ def _label(entry: Measurement) -> str:
 
 
 def _finding(entry: Measurement) -> Concept:
-    code = structure_code(entry.structure, entry.level)
+    code = structure_code(entry.structure, entry.level, entry.side)
     if code is None:
         return LUMBAR_SPINE
     return body_concept(code) if entry.structure == "vertebra" else structure_concept(code)
@@ -336,7 +421,7 @@ def _finding(entry: Measurement) -> Concept:
 
 def _site(entry: Measurement) -> hd.FindingSite:
     side = {"left": LEFT, "right": RIGHT}.get(entry.side)
-    return hd.FindingSite(coded(site_concept(entry.level)), coded(side) if side else None)
+    return hd.FindingSite(_coded(site_concept(entry.level)), _coded(side) if side else None)
 
 
 def _properties(entry: Measurement, unit: CodedConcept) -> hd.MeasurementProperties:
@@ -348,14 +433,14 @@ def _properties(entry: Measurement, unit: CodedConcept) -> hd.MeasurementPropert
     if entry.uncertainty is not None:
         name = codes.SCT.RangeOfMeasurementUncertainty
         properties.append(_number(name, entry.uncertainty, unit))
-    properties.append(_number(_CONFIDENCE, entry.confidence, coded(UNITS["1"])))
+    properties.append(_number(_CONFIDENCE, entry.confidence, _coded(UNITS["1"])))
     properties.extend(_flags(entry))
     return properties
 
 
 def _failure(entry: Measurement) -> hd.QualitativeEvaluation:
     evaluation = hd.QualitativeEvaluation(
-        name=coded(metric_concept(entry.structure, entry.metric)),
+        name=_coded(metric_concept(entry.structure, entry.metric)),
         value=codes.DCM.MeasurementFailure,
     )
     evaluation[0].ContentSequence = hd.ContentSequence(_flags(entry))

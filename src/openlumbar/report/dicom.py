@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from openlumbar.core.errors import InputError, OpenLumbarError, StageError
 from openlumbar.core.exam import Series
+from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
 from openlumbar.io.analysis import Analysis
 from openlumbar.io.dicom_edge import quiet
@@ -18,7 +19,7 @@ from openlumbar.io.dicom_encapsulated import make_encapsulated_pdf
 from openlumbar.io.dicom_result import ResultSeries, instances, reference
 from openlumbar.io.dicom_seg import LabelMap, Segmentation, make_segmentation
 from openlumbar.io.dicom_source import Source, new_uid, read_sources
-from openlumbar.io.dicom_sr import Measured, make_report
+from openlumbar.io.dicom_sr import AXIAL_NUMBERS, Measured, make_report
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,8 @@ def write_dicom_results(
 
         <series>_seg.dcm          Segmentation: all structures, a segment each
         <series>_seg-bodies.dcm   Segmentation: the bodies of vertebrae alone
-        <series>_sr.dcm           Enhanced SR, TID 1500: measurements
+        <series>_sr.dcm           Enhanced SR, TID 1500: measurements, of an axial series
+                                  those of ``dicom_sr.AXIAL_NUMBERS``
         report.dcm                Encapsulated PDF
 
     A series of several blocks has ``<series>_block-1_seg.dcm`` and so on.
@@ -149,6 +151,8 @@ def _write_series(
         for block, entry in objects.items()
     ]
     own = [entry for entry in analysis.measurements if entry.series == series.name]
+    if series.plane is Plane.AXIAL:
+        own = [entry for entry in own if (entry.structure, entry.metric) in AXIAL_NUMBERS]
     if own:
         slices = {number: block.instances for number, block in enumerate(series.blocks)}
         new = _new_series(source, REPORT, "measurements")
