@@ -185,7 +185,7 @@ def _kidney(spine: Spine, side: int, rng: np.random.Generator) -> _Kidney:
     half = np.array([29.0, 22.5, 54.0]) * rng.normal(1, 0.06, 3)
     centre = np.array(
         [
-            profile.sac_x[row] + side * (36 + half[0] + 0.4 * fat + rng.uniform(0, 8)),
+            profile.sac_x[row] + side * (half[0] + rng.uniform(29, 42) + 0.3 * fat),
             profile.sac_y[row] - rng.uniform(14, 28),
             z,
         ]
@@ -223,16 +223,16 @@ def _gut(spine: Spine, build: Build, rng: np.random.Generator) -> list[_Loop]:
     """Loops of small bowel by chance, in front of the spine and beside the psoas."""
     profile, loops = spine.profile, []
     room = build.half_width - build.front_fat - 35
-    for n in range(int(rng.integers(45, 90))):
+    for n in range(int(rng.integers(60, 140))):
         z, x = rng.uniform(-90, 190), rng.uniform(-room, room)
         row = int(profile.rows(np.array(z, np.float32)))
         deep = float(profile.front_y[row] - build.front_y - build.front_fat - 25)
-        nearest = 34.0 if abs(x) < 62 else 8.0
+        nearest = 32.0 if abs(x) < 58 else rng.uniform(0, 20)
         y = profile.front_y[row] - rng.uniform(nearest, max(deep, nearest + 10))
         start = np.array([profile.sac_x[row] + x, y, z])
         step = rng.normal(0, 1, 3) * np.array([22.0, 12.0, 14.0])
         kind = str(rng.choice(["pulp", "water", "gas", "stool"], p=[0.55, 0.2, 0.15, 0.1]))
-        loops.append(_Loop((start, start + step), float(rng.uniform(8, 15)), 1.6, kind, n))
+        loops.append(_Loop((start, start + step), float(rng.uniform(8, 16)), 1.6, kind, n))
     return loops
 
 
@@ -246,9 +246,7 @@ def _ribs(spine: Spine, side: int, rng: np.random.Generator) -> list[tuple[Vecto
         for wide, back, fall in ((28.0, 16.0, 4.0), (78.0, 27.0, 32.0), (118.0, 0.0, 66.0)):
             z = head[2] - fall * 0.9
             row = int(profile.rows(np.array(z, np.float32)))
-            knots.append(
-                np.array([profile.sac_x[row] + side * wide, profile.sac_y[row] + back, z])
-            )
+            knots.append(np.array([profile.sac_x[row] + side * wide, profile.sac_y[row] + back, z]))
         knots[2] = knots[1] + (knots[2] - knots[1]) * reach
         pieces += [(knots[0], knots[1]), (knots[1], knots[2])]
     return pieces
@@ -284,19 +282,23 @@ def _lines(spine: Spine, rng: np.random.Generator) -> list[_Line]:
         )
         tube([(-80, side * 34, 8, 3.2), (rim, side * end, 13, 3.6)], 1.0, vein=False)
         tube(
-            [(-70, side * (end + 9), 33, 5), (rim, side * (end - 2), 6, 5.6), (low, cava + 5, 8, 7)],
+            [
+                (-70, side * (end + 9), 33, 5),
+                (rim, side * (end - 2), 6, 5.6),
+                (low, cava + 5, 8, 7),
+            ],
             0.75,
             vein=True,
         )
         tube([(-80, side * 30, 3, 3.6), (rim, side * (end - 8), 4, 3.8)], 0.8, vein=True)
-        for spread, tissue in ((0.0, Tissue.FLUID), (7.0, Tissue.VEIN)):
-            at = rng.uniform(34, 44) + spread
+        for tissue in (Tissue.FLUID, Tissue.VEIN, Tissue.VESSEL):
+            at, deep = rng.uniform(30, 52), rng.uniform(-4, 12)
             lines.append(
                 _Line(
                     np.array([-60.0, 40.0, 150.0]),
                     side * np.array([at + 8, at, at + 4]),
-                    np.array([28.0, 13.0, 4.0]),
-                    np.full(3, rng.uniform(1.4, 2.3)),
+                    np.array([28.0, 12.0, 6.0]) + deep,
+                    np.full(3, rng.uniform(0.9, 1.8)),
                     1.0,
                     tissue,
                     (Tissue.LIGAMENT, 0.4),
@@ -347,7 +349,7 @@ class Abdomen:
         back = profile.fascia_y[at.row] + thick + furrow - surface.curve * square - canvas.y
         front = canvas.y - build.front_y - np.float32(0.0028) * square
         side = build.half_width - np.abs(at.dx)
-        edge = shapes.rounded_intersection(-back, -side, 55.0)
+        edge = shapes.rounded_intersection(-back, -side, 45.0)
         return np.minimum(-edge, front), back
 
     def _wall_depth(self, canvas: Canvas, at: Where) -> Floats:
@@ -374,7 +376,19 @@ class Abdomen:
         membrane = np.clip(1.1 - np.abs(back - layer), 0, 0.5)
         part = np.maximum(0.45 * septa, membrane)
         canvas.put(depth > 1.7, Tissue.FAT, (Tissue.LIGAMENT, part))
+        self._strands(canvas, at)
         return depth > 3.0
+
+    def _strands(self, canvas: Canvas, at: Where) -> None:
+        """Small nerves, vessels and ligaments in the fat beside the spine."""
+        near = (at.dx / 46) ** 2 + ((at.dy + 4) / 24) ** 2 < 1
+        window = bounds(near)
+        if window is None:
+            return
+        x, y, z = canvas.points(window)
+        fine = self._texture.at(x, y, z, (0.6, 0.6, 3.0), 22)
+        part = np.clip((fine - 0.75) * 4, 0, 0.7)
+        canvas.put(near[window], Tissue.FAT, (Tissue.LIGAMENT, part), window)
 
     def _muscle_part(self, canvas: Canvas, window: Window) -> Floats:
         """Fat within muscles that carry no code."""
@@ -391,14 +405,18 @@ class Abdomen:
         ventral = np.clip(1.25 - (wide / self._build.half_width), 0.45, 1)
         thick = np.where(dorsal, 2.2 + self._surface.wall * swell, self._surface.wall * ventral)
         layer = deep / thick
-        wall = inside & (deep > 0) & (layer < 1) & ((wide > begin - 22) | ~dorsal)
+        wall = inside & (deep > 0) & (layer < 1)
+        # Below the iliac crest there is none behind.
+        wall &= ~dorsal | ((wide > begin - 22) & (canvas.z > 22))
         window = bounds(wall)
         if window is not None:
             part = self._muscle_part(canvas, window)
             between = np.abs((layer[window] * 3 + 0.5) % 1 - 0.5) * thick[window] / 3 < 0.5
             part = np.where(between & (thick[window] > 10), np.maximum(part, 0.7), part)
             canvas.put(wall[window], Tissue.MUSCLE, (Tissue.FAT, part), window)
-            rim = wall[window] & ((layer[window] > 0.93) | (deep[window] < 0.7) | (swell[window] < 0.05))
+            rim = wall[window] & (
+                (layer[window] > 0.93) | (deep[window] < 0.7) | (swell[window] < 0.05)
+            )
             canvas.put(rim, Tissue.LIGAMENT, (Tissue.MUSCLE, 0.5), window)
         latissimus = (deep < -1.2) & (deep > -1.2 - 7 * swell) & (canvas.z > 75) & (at.dy > -40)
         latissimus = latissimus & inside
@@ -435,7 +453,8 @@ class Abdomen:
         height = canvas.z - self._liver_z
         # The right lobe's tip hangs beside the kidney; the left lobe ends higher, in front.
         lobe = height + 0.5 * (-at.dx - 70) - 0.006 * (at.dy + 30) ** 2
-        liver = (lobe > 0) & (at.dx < 45) & (at.ahead > 30 - 1.1 * np.maximum(-at.dx - 30, 0))
+        edge = 34 - 1.1 * np.maximum(-at.dx - 30, 0) + 9 * np.sin(at.dx / 21 + self._liver_z)
+        liver = (lobe > 0) & (at.dx < 45) & (at.ahead > edge)
         tip = canvas.z - self._spleen_z + 0.6 * (at.dx - 95)
         spleen = (tip - 0.012 * (at.dy + 5) ** 2 > 0) & (at.dx > 50)
         organ = cavity & (liver | spleen)
@@ -485,7 +504,8 @@ class Abdomen:
             return
         x, y, z = canvas.points(window)
         for lift, radius, tissue in ((0.0, 4.2, Tissue.VEIN), (7.0, 2.4, Tissue.VESSEL)):
-            ends = (tuple(kidney.hilum + [0, lift, 0]), tuple(front + [0, lift, 0]))
+            aside = np.array([0.0, lift, 0.0])
+            ends = (tuple(kidney.hilum + aside), tuple(front + aside))
             tube = shapes.capsule(x, y, z, ends, radius)
             canvas.put(inside[window] & (tube < 0), tissue, (Tissue.VESSEL, 0.5), window)
 

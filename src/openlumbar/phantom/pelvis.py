@@ -75,8 +75,8 @@ def _wing(side: int, shared: NDArray[np.float64], rng: np.random.Generator) -> _
         spine_y=float(46 + 4.0 * shared[1] + 1.5 * own[1]),
         angle=float(np.radians(39 + 4.5 * shared[2] + 1.5 * own[2])),
         crest_z=float(np.clip(46 + 9 * shared[3] + 2.5 * own[3], 22, 66)),
-        thickness=float(13.5 + 1.2 * shared[4] + 0.5 * own[4]),
-        iliacus=float(np.clip(24 + 4 * shared[5] + own[5], 12, 34)),
+        thickness=float(15 + 1.2 * shared[4] + 0.5 * own[4]),
+        iliacus=float(np.clip(28 + 5 * shared[5] + own[5], 14, 40)),
         gluteus=float(np.clip(28 + 5 * shared[6] + own[6], 14, 42)),
     )
 
@@ -117,7 +117,7 @@ class Pelvis:
         # The blade is hollow in front.
         front = front + 5.0 * np.sin(np.clip(along, 0, 95) * np.float32(np.pi / 95))
         below = wing.crest_z - ((along - 75) / 75) ** 2 * 22 - z
-        thin = np.clip(np.abs(along - 52) / 45, 0.62, 1)
+        thin = np.clip(np.abs(along - 52) / 45, 0.7, 1)
         half = 0.5 * np.float32(wing.thickness) * np.where(along < 10, 1, thin)
         # The crest is a rim thicker than the blade below it.
         half = half * (1 + 0.25 * np.exp(-((below / 8) ** 2)))
@@ -136,15 +136,19 @@ class Pelvis:
             if plate is None:
                 continue
             window, room = plate.window, inside[plate.window]
-            x, y, z = canvas.points(window)
-            streaks = self._texture.at(x, y, z, (1.2, 1.2, 6.0), 8)
-            part = np.clip((streaks - 0.95 + self._fat) * 2.2, 0.02, 0.8)
+            z = canvas.z[window]
+            streaks = self._texture.at(plate.along, plate.front, z, (2.6, 0.8, 7.0), 8)
+            part = np.clip((streaks - 0.95 + self._fat) * 1.8, 0.02, 0.6)
+            wavy = 0.5 + 0.5 * np.sin(plate.along / 19 + z / 23 + wing.crest_z)
             ahead, behind = plate.front - plate.half, -plate.front - plate.half
             iliacus = np.minimum(0.55 * plate.below - 2, wing.iliacus)
-            iliacus = iliacus * np.clip((plate.along - 12) / 22, 0, 1)
-            gluteus = np.minimum(0.6 * plate.below - 9, wing.gluteus)
-            medius = gluteus * np.clip((plate.along - 22) / 25, 0, 1)
-            maximus = np.clip(0.45 * (-12 - z), 0, wing.gluteus) * np.clip((60 - plate.along) / 30, 0, 1)
+            iliacus = iliacus * np.sqrt(np.clip(1 - ((plate.along - 82) / 70) ** 2, 0, 1))
+            iliacus = iliacus * (0.85 + 0.3 * wavy)
+            gluteus = np.minimum(1.1 * plate.below - 4, wing.gluteus) * (0.8 + 0.4 * wavy)
+            medius = gluteus * np.clip((plate.along - 12) / 30, 0, 1)
+            maximus = np.clip(0.8 * (-6 - z), 0, wing.gluteus) * np.clip(
+                np.minimum(60 - plate.along, plate.along + 22) / 30, 0, 1
+            )
             for depth, thick in ((ahead, iliacus), (behind, medius), (behind, maximus)):
                 muscle = room & (thick > 1) & (depth > -1) & (depth < thick) & (plate.along > -22)
                 canvas.put(muscle, Tissue.MUSCLE, (Tissue.FAT, part), window)
@@ -157,9 +161,7 @@ class Pelvis:
                 continue
             distance = self._distance(plate)
             room = inside[plate.window]
-            grain = self._texture.at(
-                plate.along, plate.front, plate.below, (1.0, 0.8, 1.0), 9
-            )
+            grain = self._texture.at(plate.along, plate.front, plate.below, (1.0, 0.8, 1.0), 9)
             yellow = np.clip(self._yellow + 0.1 + 0.5 * (grain - 0.5), 0, 1)
             canvas.put(room & (distance < 0.4), Tissue.CORTEX, window=plate.window)
             marrow = room & (distance < -1.3)

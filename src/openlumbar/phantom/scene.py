@@ -248,7 +248,8 @@ class Scene:
         canvas.put(between, Tissue.LIGAMENT, (Tissue.FAT, np.clip(1.5 * grain - 0.35, 0, 1)))
         supraspinous = (wide < 1.2 + 1.3 * fascia) & (fascia > -0.4) & (fascia < 1.6)
         canvas.put(supraspinous & (canvas.z > -25), Tissue.LIGAMENT, (Tissue.FAT, 0.2))
-        foramen = (wide > 8) & (wide < 25) & (np.abs(dy + 1) < 11)
+        foramen = ((wide - 16) / 11) ** 2 + ((dy + 2) / 12) ** 2 < 1
+        foramen &= canvas.code == 0
         canvas.put(foramen, Tissue.FAT, (Tissue.VESSEL, np.clip(2.5 * grain - 1.7, 0, 0.8)))
         half_width = profile.sac_half_width[row] + 3.0
         ring = (dx / half_width) ** 2
@@ -353,7 +354,9 @@ class Scene:
             label = (codes.SACRUM, Region.SACRUM)
         else:
             label = (codes.vertebra_code(spec.name), _SACRAL_REGION.get(spec.name, Region.BODY))
-        canvas.put(shape.whole < ENDPLATE_GAP_MM, Tissue.CORTEX, window=window)
+        # The body of a sacral segment has no cortex towards its wings.
+        bare = canvas.region[window] != Region.SACRUM
+        canvas.put(bare & (shape.whole < ENDPLATE_GAP_MM), Tissue.CORTEX, window=window)
         marrow = shape.whole < 0
         canvas.put(
             marrow,

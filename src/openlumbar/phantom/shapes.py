@@ -174,8 +174,9 @@ def _laminae(spec: VertebraSpec, x: Array, y: Array, z: Array) -> Array:
 
 def _lumbar_spinous(spec: VertebraSpec, x: Array, y: Array, z: Array) -> Array:
     arch, height = arch_of(spec), spec.height_mm
-    length = spec.spinous_mm
-    middle = arch.back_y + 1.0 + length / 2
+    # It springs from the laminae, behind the fat that lies behind the sac.
+    length = max(spec.spinous_mm - 3.5, 4.0)
+    middle = arch.back_y + 4.5 + length / 2
     along = (y - middle) / np.float32(length / 2)
     half_height = height * (0.30 + 0.07 * np.clip(along, -1, 1))
     z0 = -0.44 * height - 0.05 * height * along
@@ -276,4 +277,7 @@ def sacral_wing(spec: VertebraSpec, x: Array, y: Array, z: Array) -> Array:
     # The wing turns backward on its way out, along the sacroiliac joint.
     v = y - 1.0 - 0.22 * (np.abs(x) - inner)
     half = ((outer - inner) / 2, 0.3 * spec.depth_mm + 2.5, 0.58 * spec.height_mm)
-    return box(u, v, z + 0.06 * spec.height_mm + 0.12 * (np.abs(x) - inner), half, 4.0)
+    wing = box(u, v, z + 0.06 * spec.height_mm + 0.12 * (np.abs(x) - inner), half, 7.0)
+    # The side that faces the ilium runs inward on its way back.
+    joint = (np.abs(x) - outer + 0.55 * v + 2.0) * np.float32(0.88)
+    return rounded_intersection(wing, joint, 4.0)
