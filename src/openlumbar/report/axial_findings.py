@@ -95,8 +95,8 @@ def _fattest(means: Sequence[MuscleMean]) -> Finding | None:
     mean, (right, left) = max(known, key=lambda item: sum(item[1]))
     sides = f"right {number_text(right, '%')} %, left {number_text(left, '%')} %"
     return Finding(
-        "Most fat in a muscle",
-        f"{mean.muscle} {number_text((right + left) / 2, '%')} %",
+        f"Most fat: {mean.muscle}",
+        f"{number_text((right + left) / 2, '%')} %",
         f"area fraction · {sides} · {_over(mean.slices)}",
     )
 
@@ -109,8 +109,8 @@ def _most_uneven(means: Sequence[MuscleMean]) -> Finding | None:
     smaller = "right" if right < left else "left"
     sides = f"right {number_text(right, 'cm2')}, left {number_text(left, 'cm2')} cm²"
     return Finding(
-        "Largest difference of sides",
-        f"{mean.muscle} {number_text(mean.difference_percent, '%')} %",
+        f"Sides differ most: {mean.muscle}",
+        f"{number_text(mean.difference_percent, '%')} %",
         f"{smaller} smaller · {sides} · {_over(mean.slices)}",
     )
 

@@ -109,7 +109,10 @@ def report_of(analysis: Analysis) -> Report:
         series=series_facts(everything),
         columns=columns,
         primary=primary,
-        findings=findings_of(analysis, spine, levels, _index_of(columns, primary)),
+        # Of axial series alone there are those of their sections.
+        findings=findings_of(analysis, spine, levels, _index_of(columns, primary))
+        if columns or not any(section.measured for section in axial)
+        else (),
         spine=spine,
         levels=levels,
         axial=axial,

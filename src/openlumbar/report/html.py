@@ -13,10 +13,15 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from openlumbar.core.metrics import MUSCLES
+from openlumbar.core.palette import MUSCLE_COLOURS
 from openlumbar.io.analysis import Analysis
+from openlumbar.report.axial import FAT_NOTE, MUSCLE_TITLES
+from openlumbar.report.axial_viewer import axial_viewers_of, label_of_number
+from openlumbar.report.chart import charts_of, explained
 from openlumbar.report.content import report_of
 from openlumbar.report.parts import GROUPS, LevelSection, Report, Row
-from openlumbar.report.viewer import label_of, viewers_of
+from openlumbar.report.viewer import Viewer, label_of, viewers_of
 from openlumbar.report.wording import confidence_text, with_unit
 
 #: What the tables beside the picture show, and how their columns are headed.
@@ -40,6 +45,42 @@ _AT_A_GLANCE: dict[str, dict[str, str]] = {
 _TITLES = {"vertebra": "Vertebrae", "disc": "Discs"}
 #: Rulers that are drawn before anyone asks: more would hide the picture.
 _SHOWN_AT_FIRST = ("heights", "discs", "canal")
+
+
+@dataclass(frozen=True)
+class SliceHead:
+    """Heading of the numbers of one slice; ``sided`` where right and left have one each."""
+
+    metric: str
+    title: str
+    unit: str
+    hint: str = ""
+    sided: bool = True
+
+
+_SLICE_HEADS = (
+    SliceHead("csa_cm2", "Area", "cm²"),
+    SliceHead("lean_csa_cm2", "Lean area", "cm²"),
+    SliceHead("fat_fraction_partial_volume_percent", "Fat", "%", FAT_NOTE),
+    SliceHead("asymmetry_percent", "Asym.", "%", "Asymmetry of areas", sided=False),
+)
+#: Beneath them: structure, metric, title, unit.
+_SLICE_REST = (
+    ("dural sac", "area_mm2", "Dural sac", "mm²"),
+    ("dural sac", "ap_diameter_mm", "antero-posterior", "mm"),
+    ("dural sac", "transverse_diameter_mm", "transverse", "mm"),
+    ("disc", "area_mm2", "Disc", "mm²"),
+    ("slice", "tilt_deg", "Slice tilted", "°"),
+)
+#: Tables that are shown at the discs, where levels are known.
+_AT_DISCS = ("csa", "fat", "sac")
+#: Switches of the axial picture: kind of outline, title.
+_STRUCTURES = {
+    **{muscle.replace(" ", "-"): MUSCLE_TITLES[muscle] for muscle in MUSCLES},
+    "vertebra": "Bone",
+    "disc": "Disc",
+    "canal": "Dural sac",
+}
 
 
 @dataclass(frozen=True)
@@ -85,6 +126,7 @@ def html_of(analysis: Analysis) -> str:
     """The page that :func:`write_html` writes."""
     report = report_of(analysis)
     viewers = viewers_of(analysis, report)
+    axial = axial_viewers_of(analysis, report)
     opened = next((v.key for v in viewers if v.column == report.primary), "")
     return _template().render(
         report=report,
@@ -93,6 +135,15 @@ def html_of(analysis: Analysis) -> str:
         glances=_glances(report.levels),
         groups=_groups(report),
         shown_at_first=_SHOWN_AT_FIRST,
+        axial_viewers=axial,
+        sac_rulers=any(viewer.rulers for viewer in axial),
+        structures=_structures(axial),
+        charts={section.key: charts_of(section, "currentColor") for section in report.axial},
+        muscles=[(muscle, MUSCLE_TITLES[muscle], MUSCLE_COLOURS[muscle]) for muscle in MUSCLES],
+        slice_heads=_SLICE_HEADS,
+        slice_rest=_SLICE_REST,
+        at_discs=_AT_DISCS,
+        fat_note=FAT_NOTE,
     )
 
 
@@ -105,7 +156,11 @@ def _template() -> Template:
         undefined=StrictUndefined,
     )
     environment.globals.update(
-        label_of=label_of, confidence_text=confidence_text, with_unit=with_unit
+        label_of=label_of,
+        label_of_number=label_of_number,
+        confidence_text=confidence_text,
+        with_unit=with_unit,
+        explained=explained,
     )
     return environment.get_template("report.html.j2")
 
@@ -136,3 +191,13 @@ def _groups(report: Report) -> dict[str, str]:
         if cell is not None and cell.lines
     }
     return {key: title for key, title in GROUPS.items() if key in drawn}
+
+
+def _structures(viewers: Sequence[Viewer]) -> list[tuple[str, str, str]]:
+    """Kind, title and colour of what is seen in any axial slice."""
+    colours: dict[str, str] = {}
+    for viewer in viewers:
+        for slide in viewer.slides:
+            for outline in slide.outlines:
+                colours.setdefault(outline.kind, outline.colour)
+    return [(kind, title, colours[kind]) for kind, title in _STRUCTURES.items() if kind in colours]

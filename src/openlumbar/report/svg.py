@@ -79,12 +79,16 @@ class Drawing:
         )
         ElementTree.SubElement(self._root, "path", {"d": data} | _pen(pen))
 
-    def dot(self, place: NDArray, radius_pt: float, colour: str, rim: Pen) -> None:
-        """Draw a filled circle."""
+    def dot(
+        self, place: NDArray, radius_pt: float, colour: str, rim: Pen, filled: bool = True
+    ) -> None:
+        """Draw a circle, filled or as a ring."""
         y, x = place
         shape = {"cx": f"{x:.3f}", "cy": f"{y:.3f}", "r": f"{radius_pt * _MM_PER_POINT:.3f}"}
         ElementTree.SubElement(
-            self._root, "circle", shape | _pen(rim) | {"fill": colour, "fill-opacity": "1"}
+            self._root,
+            "circle",
+            shape | _pen(rim) | {"fill": colour, "fill-opacity": "1" if filled else "0"},
         )
 
     def text(self, place: tuple[float, float], words: str, kind: Type) -> None:
@@ -105,6 +109,13 @@ class Drawing:
     def bytes(self) -> bytes:
         """The drawing as an SVG file."""
         return ElementTree.tostring(self._root)
+
+    def inline(self) -> str:
+        """The drawing as an element of a page, which has a size and a typeface of its own."""
+        box = self._root.get("viewBox", "")
+        element = ElementTree.Element("svg", {"viewBox": box, "aria-hidden": "true"})
+        element.extend(self._root)
+        return ElementTree.tostring(element, encoding="unicode")
 
 
 def _pen(pen: Pen) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a browser needs to page through a sagittal block: pictures, outlines, rulers.
+"""What a browser needs to page through slices: pictures, outlines, rulers.
 
 Pictures are 8-bit JPEG data URIs. Outlines and rulers are SVG paths in tenths of a
 millimetre from the picture's upper left corner, so that they stay sharp at any size and
@@ -23,13 +23,11 @@ from openlumbar.core.exam import Series
 from openlumbar.core.measurement import ANCHOR, Line
 from openlumbar.core.palette import colour_of
 from openlumbar.core.plane import Plane
-from openlumbar.core.volume import Volume
-from openlumbar.imaging.frame import frame_of
 from openlumbar.io.analysis import Analysis
 from openlumbar.report.drawing import outline_mm
 from openlumbar.report.parts import Cell, Column, LevelSection, Report, Row
 from openlumbar.report.pictures import name_places
-from openlumbar.report.view import Slab, Window, middle_slice, window_around
+from openlumbar.report.view import Slab, Window, window_around
 from openlumbar.report.wording import with_unit
 
 #: Millimetres kept around the anatomy when zoomed in: above, below, in front, behind.
@@ -41,7 +39,7 @@ _JPEG_QUALITY = 88
 #: white: fluid, the brightest fiftieth, saturates, which brings out bone and discs.
 _STORED, _SHOWN = (0.1, 99.9), (1.0, 98.0)
 #: SVG units a millimetre.
-_UNITS_PER_MM = 10.0
+UNITS_PER_MM = 10.0
 
 
 @dataclass(frozen=True)
@@ -56,11 +54,35 @@ class Outline:
 
 
 @dataclass(frozen=True)
+class Box:
+    """A part of the picture, in SVG units."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
 class Slide:
-    """One slice: its number in the block, picture (empty: none) and outlines."""
+    """One slice.
+
+    Attributes
+    ----------
+    number
+        In its block, from 0.
+    title
+        ``slice 7 of 0–14``, as a person is told where he is.
+    picture
+        Data URI; empty where there is none.
+    box
+        Where the picture lies; outlines and rulers count from its corner.
+    """
 
     number: int
+    title: str
     picture: str
+    box: Box
     outlines: tuple[Outline, ...]
 
     @property
@@ -112,25 +134,21 @@ class Ruler:
 
 
 @dataclass(frozen=True)
-class Box:
-    """A part of the picture, in SVG units."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True)
 class Viewer:
-    """A sagittal block to page through, from the patient's right to the left.
+    """Slices to page through: a sagittal block from the patient's right to the left.
+
+    An axial series has one viewer for all its blocks, from head to foot
+    (:mod:`openlumbar.report.axial_viewer`).
 
     Attributes
     ----------
     key
         ``v0``, ``v1`` …
+    plane
+        ``sagittal`` or ``axial``.
     column
-        Key of the report's column with its numbers; empty where there is none.
+        Key of the report's column or axial section with its numbers; empty where there is
+        none.
     whole, zoomed
         The picture, and the part of it that holds the anatomy.
     first
@@ -142,6 +160,7 @@ class Viewer:
     """
 
     key: str
+    plane: Plane
     column: str
     title: str
     series: str
@@ -172,7 +191,7 @@ def viewers_of(analysis: Analysis, report: Report) -> tuple[Viewer, ...]:
         _viewer(
             f"v{number}",
             columns.get((series.name, block)) or _bare_column(series, block),
-            _slab(analysis, series, block),
+            slab_of(analysis, series, block),
             report,
         )
         for number, (series, block) in enumerate(places)
@@ -185,61 +204,60 @@ def _bare_column(series: Series, block: int) -> Column:
     return Column("", series.name + suffix, series.name, block)
 
 
-def _slab(analysis: Analysis, series: Series, block: int) -> Slab:
-    """A block with its masks; without any, nothing is labelled."""
+def slab_of(analysis: Analysis, series: Series, block: int) -> Slab:
+    """A block with its masks, as its plane is looked at; without any, nothing is labelled."""
     image = series.blocks[block].volume
     masks = analysis.masks.of(series.name)
     if masks is None:
         nothing = image.with_array(np.zeros(image.shape, np.uint16))
-        return Slab(image, nothing, nothing)
+        return Slab(image, nothing, nothing, plane=series.plane)
     labels = masks.labels[block]
-    return Slab(image, labels, masks.bodies[block] if masks.bodies else labels)
+    bodies = masks.bodies[block] if masks.bodies else labels
+    return Slab(image, labels, bodies, plane=series.plane)
 
 
 def _viewer(key: str, column: Column, slab: Slab, report: Report) -> Viewer:
-    pictures, window = _pictures(slab.image)
+    pictures, window = _pictures(slab)
     numbers = [slab.view(shown).slice for shown in range(len(pictures))]
-    outlines = _outlines(slab)
     first = _first(slab)
-    apart_mm, *spacing_mm = frame_of(slab.labels).spacing_mm
-    spacing = (spacing_mm[0], spacing_mm[1])
+    whole = box_of((slice(0, None), slice(0, None)), slab)
+    titles = (f"slice {number} of 0–{len(numbers) - 1}" for number in numbers)
     return Viewer(
         key=key,
+        plane=Plane.SAGITTAL,
         column=column.key,
         title=column.title,
         series=column.series,
-        whole=_box((slice(0, None), slice(0, None)), _canonical(slab.labels)[0], spacing),
-        zoomed=_zoomed(slab, spacing),
+        whole=whole,
+        zoomed=box_of(anatomy_window(slab, _MARGINS_MM), slab),
         first=first,
-        apart_mm=apart_mm,
+        apart_mm=slab.frame.spacing_mm[0],
         window=window,
         slides=tuple(
-            Slide(number, picture, shapes)
-            for number, picture, shapes in zip(numbers, pictures, outlines, strict=True)
+            Slide(number, title, picture, whole, shapes)
+            for number, title, picture, shapes in zip(
+                numbers, titles, pictures, outlines_of(slab), strict=True
+            )
         ),
         names=_names(slab, first),
         rulers=tuple(_rulers(column, slab, numbers, report)),
     )
 
 
-def _canonical(volume: Volume) -> NDArray:
-    return frame_of(volume).canonical(volume.array)
-
-
 def _first(slab: Slab) -> int:
     """The slice that shows most of the spine's middle; without labels, the central one."""
     try:
-        return middle_slice(_canonical(slab.labels))
+        return slab.middle()
     except StageError:
-        return _canonical(slab.labels).shape[0] // 2
+        return slab.count // 2
 
 
 # Pictures ----------------------------------------------------------------------------
 
 
-def _pictures(image: Volume) -> tuple[list[str], tuple[float, float]]:
+def _pictures(slab: Slab) -> tuple[list[str], tuple[float, float]]:
     """A data URI a slice, and the grey levels shown as black and white at first."""
-    upright = _canonical(image)
+    upright = slab.frame.canonical(slab.image.array)
     sample = upright[:, ::2, ::2]
     finite = sample[np.isfinite(sample)]
     if not finite.size:
@@ -247,43 +265,51 @@ def _pictures(image: Volume) -> tuple[list[str], tuple[float, float]]:
     percentiles = (_STORED[0], _SHOWN[0], _SHOWN[1], _STORED[1])
     low, black, white, high = np.percentile(finite, percentiles).tolist()
     scale = 255.0 / max(high - low, 1e-6)
-    pictures = [_data_uri(_grey(picture, low, scale)) for picture in upright]
+    pictures = [
+        data_uri(grey_of(picture, low, scale), _MOST_PIXELS, _JPEG_QUALITY) for picture in upright
+    ]
     return pictures, ((black - low) * scale, max((white - low) * scale, 1.0))
 
 
-def _grey(picture: NDArray, low: float, scale: float) -> NDArray[np.uint8]:
-    grey = (np.nan_to_num(picture.astype(np.float32)) - low) * scale
+def grey_of(picture: NDArray, low: float, scale: float) -> NDArray[np.uint8]:
+    """Intensities less ``low``, times ``scale``, as grey levels; what is not finite is black."""
+    grey = (np.nan_to_num(picture.astype(np.float32), nan=low) - low) * scale
     return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
 
 
-def _data_uri(grey: NDArray[np.uint8]) -> str:
+def data_uri(grey: NDArray[np.uint8], most_pixels: int, quality: int) -> str:
+    """A picture as JPEG within a page, made smaller where a side has too many pixels."""
     picture = Image.fromarray(grey)
-    picture.thumbnail((_MOST_PIXELS, _MOST_PIXELS), Image.Resampling.BOX)
+    picture.thumbnail((most_pixels, most_pixels), Image.Resampling.BOX)
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    picture.save(buffer, "JPEG", quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 # Outlines ----------------------------------------------------------------------------
 
 
-def _outlines(slab: Slab) -> list[tuple[Outline, ...]]:
+def outlines_of(slab: Slab) -> list[tuple[Outline, ...]]:
     """Of each slide: structures whole, then bodies, so that these lie on top."""
-    labels, bodies = _canonical(slab.labels), _canonical(slab.bodies)
-    spacing = frame_of(slab.labels).spacing_mm[1:]
-    found: list[list[Outline]] = [[] for _ in labels]
-    for volume, alone in ((labels, False), (bodies, True)):
-        for code, window in _windows(volume):
-            structure = BY_CODE[code]
-            if alone and structure.kind != "vertebra":
+    spacing_mm = (slab.frame.spacing_mm[1], slab.frame.spacing_mm[2])
+    found: list[list[Outline]] = [[] for _ in range(slab.count)]
+    for volume, alone in ((slab.labels, False), (slab.bodies, True)):
+        codes = slab.frame.canonical(volume.array)
+        for code, window in _windows(codes):
+            if alone and BY_CODE[code].kind != "vertebra":
                 continue
-            for shown in range(*window[0].indices(len(volume))):
-                path = _contour(volume[shown], code, window[1:], spacing)
+            for shown in range(*window[0].indices(len(codes))):
+                path = _contour(codes[shown], code, window[1:], spacing_mm)
                 if path:
-                    found[shown].append(
-                        Outline(structure.name, structure.kind, colour_of(code), path, alone)
-                    )
+                    found[shown].append(_outline(code, path, alone))
     return [tuple(outlines) for outlines in found]
+
+
+def _outline(code: int, path: str, body: bool) -> Outline:
+    structure = BY_CODE[code]
+    name = f"{structure.name}, {structure.side}" if structure.side else structure.name
+    kind = structure.name.replace(" ", "-") if structure.kind == "muscle" else structure.kind
+    return Outline(name, kind, colour_of(code), path, body)
 
 
 def _windows(labels: NDArray) -> Iterator[tuple[int, tuple[slice, slice, slice]]]:
@@ -302,29 +328,28 @@ def _contour(labels: NDArray, code: int, window: Window, spacing_mm: tuple[float
 
 def _path(yx_mm: NDArray[np.float64]) -> str:
     """Relative SVG path through points (y, x) in millimetres."""
-    points = np.rint(yx_mm[:, ::-1] * _UNITS_PER_MM).astype(int)
+    points = np.rint(yx_mm[:, ::-1] * UNITS_PER_MM).astype(int)
     steps = np.diff(points, axis=0)
     start = f"M{points[0, 0]} {points[0, 1]}"
     return start + "".join(f"l{x} {y}" for x, y in steps[np.any(steps != 0, axis=1)].tolist())
 
 
-def _box(window: Window, picture: NDArray, spacing_mm: tuple[float, float]) -> Box:
+def box_of(window: Window, slab: Slab) -> Box:
+    """Where a window of rows and columns lies, from the corner of the whole picture."""
+    shape = [slab.labels.shape[axis] for axis in slab.frame.order[1:]]
     (top, bottom), (left, right) = (
-        axis.indices(count)[:2] for axis, count in zip(window, picture.shape, strict=True)
+        axis.indices(count)[:2] for axis, count in zip(window, shape, strict=True)
     )
-    y, x = (mm * _UNITS_PER_MM for mm in spacing_mm)
+    y, x = (mm * UNITS_PER_MM for mm in slab.frame.spacing_mm[1:])
     return Box(left * x, top * y, (right - left) * x, (bottom - top) * y)
 
 
-def _zoomed(slab: Slab, spacing_mm: tuple[float, float]) -> Box:
+def anatomy_window(slab: Slab, margins_mm: tuple[float, float, float, float]) -> Window:
     """Around the anatomy of all slides; the whole picture where there is none."""
-    named = np.asarray(_canonical(slab.labels).any(axis=0))
-    window = (
-        window_around(named, spacing_mm, _MARGINS_MM)
-        if named.any()
-        else (slice(0, None), slice(0, None))
-    )
-    return _box(window, named, spacing_mm)
+    named = np.asarray(slab.frame.canonical(slab.labels.array).any(axis=0))
+    if not named.any():
+        return slice(0, None), slice(0, None)
+    return window_around(named, slab.frame.spacing_mm[1:], margins_mm)
 
 
 def _names(slab: Slab, shown: int) -> tuple[Name, ...]:
@@ -332,8 +357,8 @@ def _names(slab: Slab, shown: int) -> tuple[Name, ...]:
     return tuple(
         Name(
             text=BY_CODE[code].name,
-            x=round(place.yx_mm[1] * _UNITS_PER_MM, 1),
-            y=round(place.yx_mm[0] * _UNITS_PER_MM, 1),
+            x=round(place.yx_mm[1] * UNITS_PER_MM, 1),
+            y=round(place.yx_mm[0] * UNITS_PER_MM, 1),
             disc=BY_CODE[code].kind == "disc",
             below=place.below,
             colour=colour_of(code),
@@ -354,7 +379,7 @@ def _rulers(column: Column, slab: Slab, numbers: Sequence[int], report: Report) 
                 group=row.group,
                 label=label_of(section, row, cell),
                 doubtful=cell.doubtful,
-                strokes=tuple(_stroke(line, slab) for line in cell.lines),
+                strokes=tuple(stroke_of(line, slab) for line in cell.lines),
             )
 
 
@@ -381,7 +406,8 @@ def _slide_of(cell: Cell, slab: Slab, numbers: Sequence[int]) -> int:
     return min(max(nearest, 0), len(numbers) - 1)
 
 
-def _stroke(line: Line, slab: Slab) -> Stroke:
+def stroke_of(line: Line, slab: Slab) -> Stroke:
+    """A line of the patient laid onto the pictures of its block."""
     yx_mm = slab.view(0).place.project(line.points_mm)[:, 1:]
     if line.role == ANCHOR:  # a line of no length has round ends: a dot
         return Stroke(line.role, "".join(_path(point[None]) + "h0" for point in yx_mm))

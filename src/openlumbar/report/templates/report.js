@@ -7,10 +7,11 @@
   /* A spine bends out of a slice: rulers are shown on slices as near as this, in millimetres. */
   const NEARBY = 8;
 
-  /* One sagittal block: its slices, outlines, rulers, and its grey levels. */
+  /* A sagittal block or an axial series: its slices, outlines, rulers, and its grey levels. */
   class Viewer {
-    constructor(figure) {
+    constructor(figure, board) {
       this.figure = figure;
+      this.board = board;
       this.key = figure.id;
       this.column = figure.dataset.column;
       this.stage = one(".stage", figure);
@@ -24,14 +25,11 @@
       this.window = figure.dataset.window.split(" ").map(Number);
       this.slide = this.first;
       this.groups = new Set();
+      /* Numbers and lines of tables beside the picture that are of one slice. */
+      this.beside = all(`.glance[data-column="${CSS.escape(this.column)}"] [data-slide]`, board.root);
+      this.charts = all(`.glance[data-column="${CSS.escape(this.column)}"] .chart`, board.root);
       this.apart = Number(figure.dataset.apart);
       this.reach = 0;
-    }
-
-    /* Slices count from 0 in the order of the file, which may run either way. */
-    get ends() {
-      const numbers = this.outlines.map((slide) => Number(slide.dataset.number));
-      return `${Math.min(...numbers)}–${Math.max(...numbers)}`;
     }
 
     get count() { return this.outlines.length; }
@@ -39,15 +37,15 @@
     show(slide) {
       this.slide = clamp(slide, 0, this.count - 1);
       this.slider.value = this.slide;
-      for (const element of [...this.pictures, ...this.outlines]) {
+      for (const element of [...this.pictures, ...this.outlines, ...this.beside]) {
         element.classList.toggle("on", Number(element.dataset.slide) === this.slide);
       }
       const current = this.outlines[this.slide].dataset;
       const seen = new Set(current.names.split(" "));
       for (const name of this.names) name.classList.toggle("off", !seen.has(name.dataset.of));
-      const place = `slice ${current.number} of ${this.ends}`;
-      one(".where", this.figure).textContent = place;
-      this.slider.setAttribute("aria-valuetext", place);
+      one(".where", this.figure).textContent = current.title;
+      this.slider.setAttribute("aria-valuetext", current.title);
+      for (const chart of this.charts) one(".cursor", chart).style.top = `${heights(chart)[this.slide]}%`;
       this.lay();
     }
 
@@ -71,29 +69,61 @@
     }
   }
 
-  const viewers = all(".viewer").map((figure) => new Viewer(figure));
+  /* How far below the top of a chart each slice stands, in per cent. */
+  const heights = (chart) => chart.dataset.heights.trim().split(" ").map(Number);
+
+  /* Pictures of one plane, with their switches and the numbers beside them. */
+  class Board {
+    constructor(root) {
+      this.root = root;
+      this.pictures = one(".pictures", root);
+      this.viewers = all(".viewer", root).map((figure) => new Viewer(figure, this));
+      this.viewer = this.viewers.find((v) => v.figure.classList.contains("on"));
+      this.knob = { level: one("[data-brightness]", root), width: one("[data-contrast]", root) };
+      /* Sliders in the middle are the greys that the report opens with. */
+      this.greys = new Map(this.viewers.map((viewer) => [viewer, { level: 128, width: 50 }]));
+    }
+
+    open(viewer) {
+      this.viewer = viewer;
+      for (const other of this.viewers) other.figure.classList.toggle("on", other === viewer);
+      for (const tab of all("[data-viewer]", this.root)) {
+        const selected = tab.dataset.viewer === viewer.key;
+        tab.setAttribute("aria-selected", String(selected));
+        tab.tabIndex = selected ? 0 : -1;
+      }
+      const tables = all(".glance", this.root);
+      const known = tables.some((table) => table.dataset.column === viewer.column);
+      for (const table of tables) {
+        table.classList.toggle("on", known ? table.dataset.column === viewer.column : table === tables[0]);
+      }
+      this.sliders();
+    }
+
+    regrey() {
+      const setting = this.greys.get(this.viewer);
+      setting.level = Number(this.knob.level.value);
+      setting.width = Number(this.knob.width.value);
+      const [black, white] = this.viewer.window;
+      const width = (white - black) * 2 ** ((50 - setting.width) / 18);
+      const middle = (black + white) / 2 + (128 - setting.level) * 0.9;
+      this.viewer.grey(middle - width / 2, middle + width / 2);
+    }
+
+    sliders() {
+      const setting = this.greys.get(this.viewer);
+      this.knob.level.value = setting.level;
+      this.knob.width.value = setting.width;
+    }
+  }
+
+  const boards = all(".board").map((root) => new Board(root));
+  const viewers = boards.flatMap((board) => board.viewers);
   const byCell = new Map();
   for (const viewer of viewers) {
     for (const ruler of viewer.rulers) byCell.set(ruler.dataset.cell, { viewer, ruler });
   }
-  const state = { viewer: viewers.find((v) => v.figure.classList.contains("on")), kept: "", back: null };
-
-  function open(viewer) {
-    if (!viewer) return;
-    state.viewer = viewer;
-    for (const other of viewers) other.figure.classList.toggle("on", other === viewer);
-    for (const tab of all("[data-viewer]")) {
-      const selected = tab.dataset.viewer === viewer.key;
-      tab.setAttribute("aria-selected", String(selected));
-      tab.tabIndex = selected ? 0 : -1;
-    }
-    const tables = all(".glance");
-    const known = tables.some((table) => table.dataset.column === viewer.column);
-    for (const table of tables) {
-      table.classList.toggle("on", known ? table.dataset.column === viewer.column : table === tables[0]);
-    }
-    sliders();
-  }
+  const state = { kept: "", back: null };
 
   /* The number under the pointer, or the one that was clicked. */
   function mark(key, kept) {
@@ -110,15 +140,17 @@
     read(key);
   }
 
+  /* What a number says stands under the picture beside it. */
   function read(key) {
-    if (!state.viewer) return;
     const button = one(`.num[data-cell="${CSS.escape(key)}"]`);
-    const line = one(".read", state.viewer.figure);
+    const board = boards.find((candidate) => candidate.root.contains(button));
+    if (!board || !board.viewer) return;
+    const line = one(".read", board.viewer.figure);
     const [text, ...reasons] = button.getAttribute("aria-label").split(". ");
     line.textContent = text + " ";
     if (reasons.length || !byCell.has(key)) {
       const doubt = document.createElement("em");
-      doubt.textContent = reasons.join(". ") || "No line to draw.";
+      doubt.textContent = reasons.join(". ") || (board.viewer.charts.length ? "" : "No line to draw.");
       line.append(doubt);
     }
   }
@@ -126,21 +158,24 @@
   function look(key) {
     const found = byCell.get(key);
     if (!found) return;
-    if (found.viewer !== state.viewer) open(found.viewer);
+    if (found.viewer !== found.viewer.board.viewer) found.viewer.board.open(found.viewer);
     found.viewer.show(Number(found.ruler.dataset.slide));
   }
 
   /* Pointing shows for as long as it lasts; clicking keeps. */
   function point(key) {
-    if (!state.back) state.back = { viewer: state.viewer, slide: state.viewer && state.viewer.slide };
+    if (!state.back) {
+      state.back = boards.filter((board) => board.viewer)
+        .map((board) => ({ board, viewer: board.viewer, slide: board.viewer.slide }));
+    }
     look(key);
     mark(key, key === state.kept);
   }
 
   function leave() {
-    if (state.back && state.back.viewer) {
-      if (state.back.viewer !== state.viewer) open(state.back.viewer);
-      state.back.viewer.show(state.back.slide);
+    for (const { board, viewer, slide } of state.back || []) {
+      if (viewer !== board.viewer) board.open(viewer);
+      if (viewer.slide !== slide) viewer.show(slide);
     }
     state.back = null;
     mark(state.kept, true);
@@ -172,7 +207,7 @@
         clearTimeout(wait);
         keep(key);
         if (state.kept && matchMedia("(max-width: 1020px)").matches) {
-          one(".pictures").scrollIntoView({ block: "start" });
+          one(".pictures", button.closest(".board")).scrollIntoView({ block: "start" });
         }
       });
     }
@@ -236,6 +271,7 @@
     let from = null;
     viewer.stage.addEventListener("pointerdown", (event) => {
       if (event.button === 0) {
+        const knob = viewer.board.knob;
         from = { x: event.clientX, y: event.clientY, slide: viewer.slide, level: knob.level.value, width: knob.width.value };
       }
     });
@@ -244,9 +280,9 @@
       const [right, down] = [event.clientX - from.x, event.clientY - from.y];
       if (Math.hypot(right, down) < 5) return;
       if (event.pointerType === "mouse") {
-        knob.level.value = Number(from.level) - down * 0.5;
-        knob.width.value = Number(from.width) + right * 0.15;
-        regrey();
+        viewer.board.knob.level.value = Number(from.level) - down * 0.5;
+        viewer.board.knob.width.value = Number(from.width) + right * 0.15;
+        viewer.board.regrey();
       } else {
         viewer.show(from.slide + Math.round(right / 24));
       }
@@ -255,50 +291,31 @@
     addEventListener("pointercancel", () => { from = null; });
   }
 
-  /* Sliders in the middle are the greys that the report opens with. */
-  const knob = { level: one("[data-brightness]"), width: one("[data-contrast]") };
-  const greys = new Map(viewers.map((viewer) => [viewer, { level: 128, width: 50 }]));
-
-  function regrey() {
-    const setting = greys.get(state.viewer);
-    setting.level = Number(knob.level.value);
-    setting.width = Number(knob.width.value);
-    const [black, white] = state.viewer.window;
-    const width = (white - black) * 2 ** ((50 - setting.width) / 18);
-    const middle = (black + white) / 2 + (128 - setting.level) * 0.9;
-    state.viewer.grey(middle - width / 2, middle + width / 2);
-  }
-
-  function sliders() {
-    const setting = greys.get(state.viewer);
-    knob.level.value = setting.level;
-    knob.width.value = setting.width;
-  }
-
-  function tools() {
-    for (const element of [knob.level, knob.width]) element.addEventListener("input", regrey);
-    one("[data-reset]").addEventListener("click", () => {
-      knob.level.value = 128;
-      knob.width.value = 50;
-      regrey();
-      state.viewer.show(state.viewer.first);
+  function tools(board) {
+    const { root } = board;
+    for (const element of Object.values(board.knob)) element.addEventListener("input", () => board.regrey());
+    one("[data-reset]", root).addEventListener("click", () => {
+      board.knob.level.value = 128;
+      board.knob.width.value = 50;
+      board.regrey();
+      board.viewer.show(board.viewer.first);
     });
-    const opacity = one("[data-opacity]");
-    opacity.addEventListener("input", () => document.documentElement.style.setProperty("--fill", opacity.value / 100));
-    for (const box of all("[data-toggle]")) {
+    const opacity = one("[data-opacity]", root);
+    opacity.addEventListener("input", () => board.pictures.style.setProperty("--fill", opacity.value / 100));
+    for (const box of all("[data-toggle]", root)) {
       const apply = () => {
         const on = box.checked !== ("inverse" in box.dataset);
-        one(".pictures").classList.toggle(box.dataset.toggle, on);
+        board.pictures.classList.toggle(box.dataset.toggle, on);
         if (box.dataset.toggle === "nearby") {
-          for (const viewer of viewers) { viewer.reach = on ? NEARBY : 0; viewer.lay(); }
+          for (const viewer of board.viewers) { viewer.reach = on ? NEARBY : 0; viewer.lay(); }
         }
       };
       box.addEventListener("change", apply);
       apply();
     }
-    for (const box of all("input[data-group]")) {
+    for (const box of all("input[data-group]", root)) {
       const apply = () => {
-        for (const viewer of viewers) {
+        for (const viewer of board.viewers) {
           viewer.groups[box.checked ? "add" : "delete"](box.dataset.group);
           viewer.lay();
         }
@@ -306,9 +323,12 @@
       box.addEventListener("change", apply);
       apply();
     }
-    const tabs = all("[data-viewer]");
+    const tabs = all("[data-viewer]", root);
     for (const [place, tab] of tabs.entries()) {
-      tab.addEventListener("click", () => { state.back = null; open(viewers.find((v) => v.key === tab.dataset.viewer)); });
+      tab.addEventListener("click", () => {
+        state.back = null;
+        board.open(board.viewers.find((v) => v.key === tab.dataset.viewer));
+      });
       tab.addEventListener("keydown", (event) => {
         const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
         if (!step) return;
@@ -316,6 +336,23 @@
         next.focus();
         next.click();
       });
+    }
+  }
+
+  /* Names of slices in tables, and charts along the spine, lead to their slice. */
+  function ways() {
+    for (const viewer of viewers) {
+      for (const button of viewer.beside.flatMap((element) => all("[data-go]", element))) {
+        button.addEventListener("click", () => viewer.show(Number(button.dataset.go)));
+      }
+      for (const chart of viewer.charts) {
+        chart.addEventListener("click", (event) => {
+          const box = chart.getBoundingClientRect();
+          const at = 100 * (event.clientY - box.top) / box.height;
+          const away = heights(chart).map((height) => Math.abs(height - at));
+          viewer.show(away.indexOf(Math.min(...away)));
+        });
+      }
     }
   }
 
@@ -351,15 +388,18 @@
   }
 
   numbers();
-  if (viewers.length) {
-    tools();
-    tips();
-    paging();
-    for (const viewer of viewers) viewer.show(viewer.first);
-    open(state.viewer);
-  } else {
-    for (const table of all(".glance")) table.classList.add("on");
+  for (const board of boards) {
+    if (board.viewers.length) {
+      tools(board);
+      for (const viewer of board.viewers) viewer.show(viewer.first);
+      board.open(board.viewer);
+    } else {
+      for (const table of all(".glance", board.root)) table.classList.add("on");
+    }
   }
+  tips();
+  paging();
+  ways();
   sections();
   addEventListener("hashchange", arrive);
   arrive();
