@@ -201,7 +201,7 @@ def phantom(
 
 @app.command
 def train(
-    recipe: Annotated[str, Parameter(help="Its name (sagittal), or a TOML file.")],
+    recipe: Annotated[str, Parameter(help="Its name (sagittal, axial), or a TOML file.")],
     /,
     *,
     data: Annotated[Path, Parameter(help="Folder of the training data.")],
@@ -214,7 +214,7 @@ def train(
     if not data.is_dir():
         raise OptionError(f"--data {data} is not a folder; give that of the training data")
     try:
-        from openlumbar.train.sagittal import train_sagittal
+        from openlumbar.train.run import train_network
     except ModuleNotFoundError as error:
         if error.name not in _TRAINING_LIBRARIES:
             raise
@@ -224,7 +224,7 @@ def train(
     told = logging.getLogger("openlumbar.train")
     told.addHandler(logging.StreamHandler())  # hours of work: say how it goes
     told.setLevel(logging.INFO)
-    print(f"Written to {train_sagittal(chosen, data, out)}")
+    print(f"Written to {train_network(chosen, data, out)}")
     return DONE
 
 

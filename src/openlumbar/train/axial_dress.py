@@ -120,7 +120,7 @@ def _room(label: NDArray[np.uint8], spacing_mm: float) -> _Room | None:
     if len(rows) < 40:
         return None
     middle = float(np.median(columns))
-    if abs((columns < middle).mean() - 0.5) > 0.2 or np.ptp(columns) * spacing_mm < 20:
+    if abs((columns < middle).mean() - 0.5) > 0.2 or np.ptp(columns) * spacing_mm < 28:
         return None
     psoas = np.nonzero(label == AxialTissue.PSOAS)[1]
     gap = np.abs(psoas - middle).min() * spacing_mm - 1.5 if len(psoas) else 25.0
