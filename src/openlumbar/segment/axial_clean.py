@@ -11,7 +11,7 @@ from scipy import ndimage
 from openlumbar.core import anatomy
 from openlumbar.core.masks import AxialTissue
 from openlumbar.imaging.masks import fill_holes
-from openlumbar.segment.landmarks import Landmarks, PlaneGrid, Tissues
+from openlumbar.segment.landmarks import Landmarks, PlaneGrid, Tissues, box_of
 from openlumbar.segment.sides import left_of_midline_mm, split_sides
 
 #: Codes of the left and right side of each muscle of the network.
@@ -21,7 +21,6 @@ SIDES: dict[int, tuple[int, int]] = {
     AxialTissue.PSOAS: (5121, 5122),
     AxialTissue.QUADRATUS_LUMBORUM: (5131, 5132),
 }
-SIDE_CODES: tuple[int, ...] = tuple(code for pair in SIDES.values() for code in pair)
 
 #: A second part of a muscle stays where it has this share of the largest and this area:
 #: fat may part the erector spinae, but specks are errors.
@@ -79,13 +78,21 @@ def clean_slice(tissue: Tissues, landmarks: Landmarks, grid: PlaneGrid) -> Clean
     _paint(codes, disc, anatomy.UNKNOWN_DISC)
     _paint(codes, filled(landmarks.sac_mask), anatomy.SPINAL_CANAL)
     _paint(codes, bone, anatomy.UNKNOWN_VERTEBRA)
-    left_mm = left_of_midline_mm(landmarks, grid)
-    for muscle, pair in SIDES.items():
-        for code, side in zip(pair, split_sides(tissue == muscle, left_mm), strict=True):
-            _paint(codes, _muscle_parts(side, grid.pixel_mm2), code)
-    for code in SIDE_CODES:  # when all are painted, so that no hole takes another's pixels
-        _paint(codes, filled(codes == code), code)
+    _paint_muscles(codes, tissue, left_of_midline_mm(landmarks, grid), grid.pixel_mm2)
     return CleanSlice(codes, body)
+
+
+def _paint_muscles(
+    codes: NDArray[np.uint16], tissue: Tissues, left_mm: NDArray[np.float64], pixel_mm2: float
+) -> None:
+    boxes = {muscle: box_of(tissue == muscle) for muscle in SIDES}
+    for muscle, box in boxes.items():
+        sides = split_sides(tissue[box] == muscle, left_mm[box])
+        for code, side in zip(SIDES[muscle], sides, strict=True):
+            _paint(codes[box], _muscle_parts(side, pixel_mm2), code)
+    for muscle, box in boxes.items():  # when all stand, so that no hole takes another's pixels
+        for code in SIDES[muscle]:
+            _paint(codes[box], filled(codes[box] == code), code)
 
 
 def _paint(codes: NDArray[np.uint16], mask: NDArray[np.bool_], code: int) -> None:
@@ -95,37 +102,31 @@ def _paint(codes: NDArray[np.uint16], mask: NDArray[np.bool_], code: int) -> Non
 
 def filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The mask with its holes."""
-    boxes = ndimage.find_objects(mask.astype(np.uint8))
-    if not boxes:
-        return mask
-    result = mask.copy()
-    result[boxes[0]] = fill_holes(mask[boxes[0]][None])[0]
+    box, result = box_of(mask), mask.copy()
+    result[box] = fill_holes(mask[box][None])[0]
     return result
 
 
 def parts_of_size(mask: NDArray[np.bool_], least_pixels: float) -> NDArray[np.bool_]:
     """The connected parts of a mask with at least so many pixels."""
-    labels, count = ndimage.label(mask)
-    if not count:
-        return mask
-    keep = np.bincount(labels.ravel()) >= least_pixels
+    box, result = box_of(mask), mask.copy()
+    labels, _ = ndimage.label(mask[box])
+    keep = np.bincount(labels.ravel(), minlength=1) >= least_pixels
     keep[0] = False
-    return np.asarray(keep[labels])
+    result[box] = keep[labels]
+    return result
 
 
 def _muscle_parts(mask: NDArray[np.bool_], pixel_mm2: float) -> NDArray[np.bool_]:
     """The largest part, and the second where it is large too."""
     labels, count = ndimage.label(mask)
-    if not count:
-        return mask
-    areas = np.bincount(labels.ravel()) * pixel_mm2
-    areas[0] = 0
-    largest = areas.max()
+    areas = np.bincount(labels.ravel(), minlength=count + 3)[1:] * pixel_mm2
+    second, largest = np.partition(areas, -2)[-2:]
     if largest < _LEAST_MUSCLE_MM2:
         return np.zeros_like(mask)
-    second = np.partition(areas, -2)[-2]
     least = max(_SECOND_SHARE * largest, _LEAST_SECOND_MM2, second)
-    return np.asarray(((areas == largest) | (areas >= least))[labels])
+    keep = (areas == largest) | (areas >= least)
+    return np.asarray(np.concatenate([[False], keep])[labels])
 
 
 def _posterior(mask: NDArray[np.bool_], landmarks: Landmarks, grid: PlaneGrid) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,7 @@ _REACH_MM = 55.0
 #: Posterior elements lie within this distance of the sac; further out are ribs and pelvis.
 _POSTERIOR_MM = 60.0
 #: The spinous process: behind the sac's centre by this much, and this near to the axis.
-_SPINOUS_BEHIND_MM, _SPINOUS_ASIDE_MM, _LEAST_SPINOUS_MM2 = 10.0, 9.0, 40.0
+_SPINOUS_BEHIND_MM, _SPINOUS_ASIDE_MM, _LEAST_SPINOUS_MM2 = 17.0, 10.0, 40.0
 #: Say of a pair of muscles, against that of the spine itself, in which way is front.
 _PAIR_WEIGHT = 0.25
 #: Muscles of a pair are of one size within this factor, and of at least this area.
@@ -147,7 +148,8 @@ def find_landmarks(tissue: Tissues, grid: PlaneGrid) -> Landmarks | None:
     if sac_mask.sum() * grid.pixel_mm2 < _LEAST_SAC_MM2:
         return None
     sac = centre_mm(sac_mask, grid)
-    body_mask = _largest(_near(_of(tissue, AxialTissue.BODY, AxialTissue.DISC), sac, grid))
+    column = (tissue == AxialTissue.BODY) | (tissue == AxialTissue.DISC)
+    body_mask = _largest(column, lambda part: _is_near(part, sac, grid))
     if body_mask.sum() * grid.pixel_mm2 < _LEAST_BODY_MM2:
         return None
     body = centre_mm(body_mask, grid)
@@ -155,8 +157,7 @@ def find_landmarks(tissue: Tissues, grid: PlaneGrid) -> Landmarks | None:
     if not 0 < length <= _REACH_MM:
         return None
     spine = (body - sac) / length
-    bone = _of(tissue, AxialTissue.POSTERIOR)
-    spinous = _spinous(bone, sac, spine, grid)
+    spinous = _spinous(tissue == AxialTissue.POSTERIOR, sac, spine, grid)
     toward = body - (sac if spinous is None else spinous)
     toward = toward + _PAIR_WEIGHT * _pairs(tissue, sac, spine, grid)
     front = toward / np.linalg.norm(toward)
@@ -165,8 +166,10 @@ def find_landmarks(tissue: Tissues, grid: PlaneGrid) -> Landmarks | None:
 
 def centre_mm(mask: NDArray[np.bool_], grid: PlaneGrid) -> Floats:
     """Centre of a mask that is not empty, in mm (backward, leftward)."""
-    rows, columns = np.nonzero(mask)
-    return grid.place_mm(np.array([rows.mean(), columns.mean()]))
+    by_row, by_column = mask.sum(1), mask.sum(0)
+    row = by_row @ np.arange(len(by_row)) / by_row.sum()
+    column = by_column @ np.arange(len(by_column)) / by_column.sum()
+    return grid.place_mm(np.array([row, column]))
 
 
 def aside_mm(grid: PlaneGrid, place: Floats, direction: Floats) -> Floats:
@@ -175,27 +178,33 @@ def aside_mm(grid: PlaneGrid, place: Floats, direction: Floats) -> Floats:
     return np.asarray((back - place[0]) * direction[0] + (left - place[1]) * direction[1])
 
 
-def _of(tissue: Tissues, *classes: int) -> NDArray[np.bool_]:
-    return np.isin(tissue, classes)
+def box_of(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Rows and columns that hold a mask; none of an empty one."""
+    box = ndimage.find_objects(mask.view(np.uint8), max_label=1)[0]
+    return box or (slice(0, 0), slice(0, 0))
 
 
-def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    labels, count = ndimage.label(mask)
-    if count < 2:
-        return mask
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return np.asarray(labels == sizes.argmax())
+def _largest(
+    mask: NDArray[np.bool_], may_be: Callable[[NDArray[np.intp]], bool] = lambda _: True
+) -> NDArray[np.bool_]:
+    """The largest component of which ``may_be`` (row and column of each pixel) is true."""
+    box = box_of(mask)
+    labels, count = ndimage.label(mask[box])
+    result = np.zeros_like(mask)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    for label in np.argsort(sizes[1:])[::-1] + 1:
+        part = labels == label
+        corner = [side.start for side in box]
+        if may_be(np.argwhere(part) + corner):
+            result[box] = part
+            break
+    return result
 
 
-def _near(mask: NDArray[np.bool_], place: Floats, grid: PlaneGrid) -> NDArray[np.bool_]:
-    """The components whose centre lies within reach of a place."""
-    labels, count = ndimage.label(mask)
-    if not count:
-        return mask
-    centres = ndimage.center_of_mass(mask, labels, np.arange(1, count + 1))
-    far = np.linalg.norm(grid.place_mm(np.array(centres)) - place, axis=-1) > _REACH_MM
-    return mask & ~np.concatenate([[True], far])[labels]
+def _is_near(pixels: NDArray[np.intp], place: Floats, grid: PlaneGrid) -> bool:
+    """Whether the centre of some pixels lies within reach of a place."""
+    away = np.linalg.norm(grid.place_mm(pixels.mean(0)) - place)
+    return bool(away <= _REACH_MM)
 
 
 def _spinous(bone: NDArray[np.bool_], sac: Floats, spine: Floats, grid: PlaneGrid) -> Floats | None:

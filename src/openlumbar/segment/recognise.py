@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,13 @@ from openlumbar.core import anatomy
 from openlumbar.core.masks import AxialTissue
 from openlumbar.segment.axial_align import MOST_TURN_RAD
 from openlumbar.segment.axial_clean import SIDES, CleanSlice
-from openlumbar.segment.landmarks import Landmarks, PlaneGrid, aside_mm
+from openlumbar.segment.landmarks import Landmarks, PlaneGrid, centre_mm
 
 NOT_A_SLICE, UPSIDE_DOWN = "not-an-axial-lumbar-slice", "upside-down"
 MISSING, UNSURE = "muscle-missing", "low-certainty"
 
+#: One more than the largest code.
+_CODES = max(anatomy.BY_CODE) + 1
 _BACK = (AxialTissue.MULTIFIDUS, AxialTissue.ERECTOR_SPINAE)
 _BESIDE = (AxialTissue.PSOAS, AxialTissue.QUADRATUS_LUMBORUM)
 
@@ -73,7 +76,7 @@ RULES: tuple[Rule, ...] = (
     Rule("turn_deg", 0, float(np.degrees(MOST_TURN_RAD)), "nobody lies further on one side"),
     Rule("column_mm2", 350, 4500, "an L1 of a small woman has 900, half a section of S2 400"),
     Rule("sac_mm2", 15, 800, "from a severe stenosis to a wide sac with ectasia"),
-    Rule("gap_mm", 11, 45, "half a body and half a canal, from front to back"),
+    Rule("gap_mm", 11, 52, "half a body and half a canal, from front to back, cut obliquely"),
     Rule("back_mm2", 150, 12000, "the least on one side: atrophy or a picture that cuts it"),
     Rule("behind_mm", 15, 90, "the muscles of the back lie behind the body"),
     Rule("beside_mm2", 150, 14000, "psoas or quadratus begins at L1: above, there is neither"),
@@ -106,29 +109,51 @@ class Reading:
     landmarks: Landmarks
     grid: PlaneGrid
 
+    @cached_property
+    def pixels(self) -> NDArray[np.intp]:
+        """Number of pixels of each code, by code."""
+        return np.bincount(self.clean.codes.ravel(), minlength=_CODES)
+
+    def area_mm2(self, *codes: int) -> float:
+        """Area of these codes together."""
+        return float(self.pixels[list(codes)].sum() * self.grid.pixel_mm2)
+
+    @cached_property
+    def certainties(self) -> NDArray[np.float64]:
+        """Mean certainty of each code, by code; 0 where there is none."""
+        total = np.bincount(self.clean.codes.ravel(), self.certainty.ravel(), _CODES)
+        return total / np.maximum(self.pixels, 1)
+
 
 def traits_of(reading: Reading) -> Traits:
     """Measure what :data:`RULES` ask for."""
     codes, landmarks, grid = reading.clean.codes, reading.landmarks, reading.grid
-    behind = aside_mm(grid, landmarks.body, -landmarks.front)
-    back = np.isin(codes, [code for muscle in _BACK for code in SIDES[muscle]])
-    sides = [area_mm2(reading, *(SIDES[muscle][n] for muscle in _BACK)) for n in range(2)]
+    back = [[SIDES[muscle][side] for muscle in _BACK] for side in range(2)]
     beside = [code for muscle in _BESIDE for code in SIDES[muscle]]
+    named = reading.pixels[1:]
     return Traits(
         turn_deg=float(np.degrees(abs(landmarks.turn_rad))),
         column_mm2=float(landmarks.body_mask.sum() * grid.pixel_mm2),
-        sac_mm2=area_mm2(reading, anatomy.SPINAL_CANAL),
+        sac_mm2=reading.area_mm2(anatomy.SPINAL_CANAL),
         gap_mm=float(np.linalg.norm(landmarks.body - landmarks.sac)),
-        back_mm2=min(sides),
-        behind_mm=float(behind[back].mean()) if back.any() else 0.0,
-        beside_mm2=area_mm2(reading, *beside),
-        certainty=float(reading.certainty[codes > 0].mean()) if codes.any() else 0.0,
+        back_mm2=min(reading.area_mm2(*side) for side in back),
+        behind_mm=_behind_mm(_is_any(codes, back[0] + back[1]), landmarks, grid),
+        beside_mm2=reading.area_mm2(*beside),
+        certainty=float(named @ reading.certainties[1:] / max(named.sum(), 1)),
     )
 
 
-def area_mm2(reading: Reading, *codes: int) -> float:
-    """Area of these codes together."""
-    return float(np.isin(reading.clean.codes, codes).sum() * reading.grid.pixel_mm2)
+def _is_any(codes: NDArray[np.uint16], wanted: list[int]) -> NDArray[np.bool_]:
+    table = np.zeros(_CODES, bool)
+    table[wanted] = True
+    return table[codes]
+
+
+def _behind_mm(mask: NDArray[np.bool_], landmarks: Landmarks, grid: PlaneGrid) -> float:
+    """How far the centre of a mask lies behind that of the body; 0 of an empty mask."""
+    if not mask.any():
+        return 0.0
+    return float((landmarks.body - centre_mm(mask, grid)) @ landmarks.front)
 
 
 def broken_rules(traits: Traits) -> tuple[Rule, ...]:
@@ -154,7 +179,7 @@ def doubts(reading: Reading) -> tuple[str, ...]:
 
 def _lacks_muscle(reading: Reading) -> bool:
     """Whether a side lacks a muscle of the other, or both a muscle that every slice has."""
-    areas = {muscle: [area_mm2(reading, code) for code in pair] for muscle, pair in SIDES.items()}
+    areas = {muscle: [reading.area_mm2(code) for code in pair] for muscle, pair in SIDES.items()}
     one_sided = (
         max(pair) >= _SHOWN_MM2 and min(pair) < _MISSING_SHARE * max(pair)
         for pair in areas.values()
@@ -164,10 +189,5 @@ def _lacks_muscle(reading: Reading) -> bool:
 
 def _is_unsure(reading: Reading) -> bool:
     """Whether a structure of some size was named with little certainty."""
-    codes = reading.clean.codes
-    least = _DOUBTFUL_MM2 / reading.grid.pixel_mm2
-    for code in np.unique(codes[codes > 0]):
-        inside = codes == code
-        if inside.sum() >= least and reading.certainty[inside].mean() < _DOUBTFUL:
-            return True
-    return False
+    large = reading.pixels[1:] * reading.grid.pixel_mm2 >= _DOUBTFUL_MM2
+    return bool((reading.certainties[1:][large] < _DOUBTFUL).any())

@@ -136,8 +136,8 @@ class SectionPredictor:
     def predict(self, images):
         self.seen.append(images[0, 0])
         tissue = np.rint(images[0, 0] * 9).astype(int) % 9
-        # Between two painted values lie others: lines one pixel wide, which a median takes out.
-        steady = ndimage.median_filter(tissue, 3)
+        # Between two painted values lie others: thin lines, which a median takes out.
+        steady = ndimage.median_filter(tissue, 5)
         return (steady[None] == np.arange(9)[:, None, None]).astype(np.float32)[None]
 
 
