@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from openlumbar.core.errors import OpenLumbarError
@@ -28,6 +28,14 @@ class Stages:
         self.timings: list[Timing] = []
         self.failures: list[Failure] = []
         self.weights: list[Weights] = []
+
+    def teller(self, stage: str, series: str) -> Callable[[int, int], None]:
+        """Say how far a stage is, for one that counts what is done of how many."""
+
+        def tell(done: int, total: int) -> None:
+            self.progress(stage, series, done / total)
+
+        return tell
 
     @contextmanager
     def timed(self, stage: str, series: str = "") -> Iterator[None]:
