@@ -134,10 +134,17 @@ def read_axial_array(path: Path) -> tuple[NDArray, tuple[float, float, float]]:
     return array, (superior, anterior, right)
 
 
-def muscle_classes(codes: NDArray) -> NDArray[np.uint8]:
-    """MuscleMap's codes, short (1–8) or long, as classes of the network; others background."""
+def muscle_classes(codes: NDArray, *, ours: bool = False) -> NDArray[np.uint8]:
+    """Codes of muscles as classes of the network; others background.
+
+    Parameters
+    ----------
+    ours
+        The codes are ours, which are MuscleMap's long ones. Else they may also be its short
+        ones (1–8), and are where none is larger.
+    """
     label = np.zeros(codes.shape, np.uint8)
-    short = codes.max(initial=0) <= max(_SHORT)
+    short = not ours and codes.max(initial=0) <= max(_SHORT)
     for code, kind in (_SHORT if short else _LONG).items():
         label[codes == code] = kind
     return label
@@ -295,19 +302,19 @@ def classes_of_codes(codes: NDArray, spacing_mm: float) -> NDArray[np.uint8]:
 # -- the network's own labels --------------------------------------------------------------
 
 
-def classes_of_axial_mask(mask: AxialMask, sure: int = 145) -> NDArray[np.uint8]:
-    """First slice of a segmentation as classes of the network; doubts are left open.
+def classes_of_axial_mask(mask: AxialMask, index: int = 0, sure: int = 145) -> NDArray[np.uint8]:
+    """A slice of a segmentation as classes of the network; doubts are left open.
 
     Parameters
     ----------
     sure
         Least certainty, of 255, that carries loss.
     """
-    codes, body = mask.labels.array[0], mask.bodies.array[0] > 0
-    label = muscle_classes(codes)
+    codes, body = mask.labels.array[index], mask.bodies.array[index] > 0
+    label = muscle_classes(codes, ours=True)
     label[codes == anatomy.UNKNOWN_VERTEBRA] = AxialTissue.POSTERIOR
     label[body] = AxialTissue.BODY
     label[codes == anatomy.UNKNOWN_DISC] = AxialTissue.DISC
     label[codes == anatomy.SPINAL_CANAL] = AxialTissue.SAC
-    label[mask.certainty[0] < sure] = IGNORE
+    label[mask.certainty[index] < sure] = IGNORE
     return label
