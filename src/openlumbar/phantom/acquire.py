@@ -118,7 +118,7 @@ def _axial_scanner(rng: np.random.Generator) -> Scanner:
         coil_mm=float(np.exp(rng.uniform(np.log(45), np.log(220)))),
         bias=float(rng.uniform(0.03, 0.3)),
         noise=float(noise * (2.5 if low_field else 1.0)),
-        saturation_mm=sometimes(0.6, 2, 40, float("inf")),
+        saturation_mm=sometimes(0.6, 0, 35, float("inf")),
         ghost=sometimes(0.1, 0.02, 0.1),
         saturation_edge_mm=float(np.exp(rng.uniform(np.log(1.2), np.log(7)))),
         saturation_left=float(rng.uniform(0.0, 0.12)),

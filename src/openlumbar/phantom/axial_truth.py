@@ -13,10 +13,13 @@ from openlumbar.core.volume import Volume
 from openlumbar.phantom.geometry import Spine
 from openlumbar.phantom.scene import Canvas, GridSample, Scene
 
-# Pixel of the plane that stands for the sac's contour, and half the width of the strip
-# about the midline in which its depth is taken, mm.
+# Pixel of the plane that stands for the sac's contour, mm.
 _FINE_MM = 0.125
+# The strip about the midline in which its depth is taken: half its width, half its length
+# and the step within it, mm.
 _HALF_STRIP_MM = 0.25
+_REACH_MM = 30.0
+_STEP_MM = 0.05
 # Room about the sac's own pixels, mm.
 _MARGIN_MM = 2.0
 
@@ -155,8 +158,15 @@ def _backward(spine: Spine, sample: GridSample, k: int) -> NDArray[np.float64]:
 
 def _extents(mask: NDArray[np.bool_], backward: NDArray[np.float64]) -> tuple[float, float, float]:
     """Area, depth on the midline, and width of a finely painted mask, mm."""
-    points = np.argwhere(mask) * _FINE_MM
-    aside = (points - points.mean(0)) @ np.array([-backward[1], backward[0]])
-    pixel = _FINE_MM**2
-    depth = (np.abs(aside) <= _HALF_STRIP_MM).sum() * pixel / (2 * _HALF_STRIP_MM)
-    return len(points) * pixel, float(depth), float(np.ptp(aside) + _FINE_MM)
+    points = np.argwhere(mask)
+    centre, square = points.mean(0), np.array([-backward[1], backward[0]])
+    aside = (points - centre) @ square * _FINE_MM
+    # Pixels that a comb of lines along the axis meets, so that no lattice is favoured.
+    along = np.arange(-_REACH_MM, _REACH_MM, _STEP_MM)
+    lines = np.arange(-_HALF_STRIP_MM, _HALF_STRIP_MM + _STEP_MM / 2, _STEP_MM)
+    comb = along[:, None, None] * backward + lines[None, :, None] * square
+    at = np.rint(centre + comb / _FINE_MM).astype(int)
+    within = ((at >= 0) & (at < mask.shape)).all(-1)
+    at[~within] = 0
+    depth = (mask[at[..., 0], at[..., 1]] & within).sum() * _STEP_MM / len(lines)
+    return len(points) * _FINE_MM**2, float(depth), float(np.ptp(aside) + _FINE_MM)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from openlumbar.core.masks import AxialTissue
+from openlumbar.core.masks import Tissue as Region
+from openlumbar.phantom import (
+    AxialTrainingOptions,
+    axial_training_case,
+    axial_training_cases,
+)
+from openlumbar.phantom.axial_training import axial_classes
+
+COARSE = AxialTrainingOptions(
+    slices=8, pixel_mm=(1.8, 2.2), width_mm=(220.0, 260.0), p_synthetic=0.0, planes=1
+)
+MUSCLES = {
+    AxialTissue.MULTIFIDUS: (5101, 5102),
+    AxialTissue.ERECTOR_SPINAE: (5111, 5112),
+    AxialTissue.PSOAS: (5121, 5122),
+    AxialTissue.QUADRATUS_LUMBORUM: (5131, 5132),
+}
+
+
+@pytest.fixture(scope="module")
+def cases():
+    return list(axial_training_cases(np.random.default_rng(11), COARSE))
+
+
+def test_slices_of_one_anatomy_hold_every_class_between_them(cases):
+    assert len(cases) == 8
+    assert set(np.unique([case.label.max() for case in cases])) <= set(range(9))
+    assert set(np.unique(np.concatenate([case.label.ravel() for case in cases]))) == set(range(9))
+    assert len({case.level for case in cases}) > 2
+
+
+def test_pictures_and_truth_share_a_grid(cases):
+    for case in cases:
+        assert case.image.shape == case.label.shape == case.codes.shape == case.fat.shape
+        assert (case.image.dtype, case.label.dtype) == (np.uint8, np.uint8)
+        assert (case.codes.dtype, case.fat.dtype) == (np.uint16, np.uint8)
+        assert 1.8 <= case.pixel_mm <= 2.2
+        assert case.image.std() > 8
+
+
+def test_a_muscles_class_goes_with_its_codes_of_either_side(cases):
+    for case in cases:
+        for tissue, codes in MUSCLES.items():
+            assert np.array_equal(case.label == tissue, np.isin(case.codes, codes))
+
+
+def test_columns_run_to_the_patients_left_and_rows_backward(cases):
+    seen = 0
+    for case in cases:
+        if not {5101, 5102} <= set(np.unique(case.codes)):
+            continue
+        left, right = (np.argwhere(case.codes == code)[:, 1].mean() for code in (5101, 5102))
+        assert left > right
+        front = np.isin(case.label, (AxialTissue.BODY, AxialTissue.DISC))
+        if front.any() and (case.label == AxialTissue.SAC).any():
+            rows = [np.argwhere(m)[:, 0].mean() for m in (front, case.label == AxialTissue.SAC)]
+            assert rows[0] < rows[1]
+            seen += 1
+    assert seen > 2
+
+
+def test_regions_of_the_sagittal_network_become_axial_classes():
+    regions = np.arange(8, dtype=np.uint8)
+    classes = axial_classes(np.zeros(8, np.uint16), regions)
+    expected = {
+        Region.BACKGROUND: AxialTissue.BACKGROUND,
+        Region.BODY: AxialTissue.BODY,
+        Region.POSTERIOR: AxialTissue.POSTERIOR,
+        Region.DISC: AxialTissue.DISC,
+        Region.CANAL: AxialTissue.SAC,
+        Region.S1: AxialTissue.BODY,
+        Region.S2: AxialTissue.BODY,
+        Region.SACRUM: AxialTissue.POSTERIOR,
+    }
+    assert {int(region): int(c) for region, c in zip(regions, classes, strict=True)} == expected
+
+
+def test_tilts_reach_what_is_asked_for_and_stay_near_the_disc():
+    options = replace(COARSE, slices=24, p_parallel=0.0, p_plain=0.0, pixel_mm=(12.0, 14.0))
+    tilts = [case.tilt_deg for case in axial_training_cases(np.random.default_rng(2), options)]
+    assert min(tilts) < -20
+    assert max(tilts) > 30
+    assert max(np.abs(tilts)) <= 45
+
+
+def test_pictures_are_never_larger_than_asked():
+    options = replace(COARSE, pixel_mm=(0.4, 0.5), width_mm=(300.0, 320.0), most_pixels=64)
+    case = axial_training_case(np.random.default_rng(3), options)
+    assert max(case.image.shape) == 64
+    assert case.pixel_mm > 4
+
+
+def test_the_same_state_gives_the_same_slice_and_only_chosen_contrasts_come(cases):
+    again = axial_training_case(np.random.default_rng(11), COARSE)
+    assert np.array_equal(again.image, cases[0].image)
+    assert (again.contrast, again.level, again.tilt_deg) == (
+        cases[0].contrast,
+        cases[0].level,
+        cases[0].tilt_deg,
+    )
+    options = replace(COARSE, contrasts={"water": 1.0}, pixel_mm=(6.0, 7.0))
+    made = list(axial_training_cases(np.random.default_rng(1), options))
+    assert {case.contrast for case in made} == {"water"}
