@@ -50,27 +50,28 @@ class _Look:
 
     Attributes
     ----------
-    lean_deg
-        Direction of the septa, from outward toward the back.
-    deep, medial, rim
-        How much more fat lies in front than behind, near the midline than away from it, and
-        at the outline than within.
+    root
+        Where the septa fan out from, in half axes from the muscle's middle: outward,
+        backward.
+    deep
+        How much more fat lies near that root than far from it.
+    rim
+        How much more lies at the outline than within.
     septa
         How much goes into thin septa rather than into patches.
     """
 
-    lean_deg: float
+    root: tuple[float, float]
     deep: float
-    medial: float
     rim: float
     septa: float
 
 
 _LOOKS = {
-    "multifidus": _Look(60.0, 0.30, 0.22, 0.20, 0.55),
-    "erector spinae": _Look(75.0, 0.22, 0.10, 0.22, 0.60),
-    "psoas": _Look(40.0, -0.05, 0.10, 0.15, 0.40),
-    "quadratus lumborum": _Look(10.0, 0.05, 0.05, 0.20, 0.40),
+    "multifidus": _Look((-0.5, -1.2), 0.55, 0.20, 0.55),
+    "erector spinae": _Look((-0.7, -1.5), 0.40, 0.22, 0.60),
+    "psoas": _Look((-0.6, 1.3), 0.15, 0.15, 0.40),
+    "quadratus lumborum": _Look((-2.0, 0.3), 0.10, 0.20, 0.40),
 }
 
 
@@ -106,19 +107,24 @@ class FatPattern:
         """Where fat comes first: the higher, the sooner."""
         look, look_up = _LOOKS[self.spec.name], self.texture.linear
         shift = _SHIFT[self.spec.name] + 7 * (self.spec.side == "left")
-        lean = np.radians(look.lean_deg)
-        cos, sin = np.float32(np.cos(lean)), np.float32(np.sin(lean))
-        # Fibres run downward and outward.
-        x = at.x + np.float32(0.2) * at.z
-        p, q = x * cos + at.y * sin, at.y * cos - x * sin
-        fine = _ridge(look_up((p, q, at.z), (2.6, 0.95, 7.0), shift), 0.085)
-        sheet = _ridge(look_up((p, q, at.z), (4.6, 2.1, 10.0), shift + 1), 0.055)
-        cloud = look_up((p, q, at.z), (3.0, 2.2, 8.0), shift + 2)
-        grain = look_up((at.x, at.y, at.z), (0.5, 0.5, 2.0), shift + 3)
-        score = look.septa * np.maximum(np.float32(0.75) * fine, sheet) * (0.5 + 0.6 * cloud)
-        score += np.float32(0.85 - look.septa) * cloud + np.float32(0.16) * grain
-        reach = at.half.mean(axis=0)
-        score -= np.float32(look.deep) * at.y / reach + np.float32(look.medial) * at.x / reach
+        reach = np.sqrt(at.half[0] * at.half[1])
+        # Fibres run downward and outward; septa fan out from the depth.
+        x = at.x + np.float32(0.15) * (at.z % np.float32(400.0))
+        away_x = at.x - np.float32(look.root[0]) * reach
+        away_y = at.y - np.float32(look.root[1]) * reach
+        away = np.sqrt(away_x * away_x + away_y * away_y)
+        fan = np.arctan2(away_x, np.abs(away_y) + np.float32(1.0)) * np.float32(22.0)
+        wobble = look_up((x, at.y, at.z), (2.2, 2.2, 8.0), shift)
+        fan += np.float32(6.0) * (wobble - np.float32(0.5))
+        fine = _ridge(look_up((fan, away, at.z), (0.85, 3.0, 7.0), shift + 1), 0.07)
+        sheet = _ridge(look_up((fan, away, at.z), (1.7, 5.5, 10.0), shift + 2), 0.05)
+        cloud = look_up((fan, away, at.z), (2.2, 3.2, 8.0), shift + 3)
+        grain = look_up((at.x, at.y, at.z), (0.5, 0.5, 2.0), shift + 4)
+        depth = np.exp(-((away / (np.float32(1.1) * reach)) ** 2))
+        score = np.maximum(np.float32(0.7) * fine, sheet) * (np.float32(0.4) + depth)
+        score = np.float32(look.septa) * score * (np.float32(0.4) + np.float32(0.9) * wobble)
+        score += np.float32(0.8 - look.septa) * cloud + np.float32(0.14) * grain
+        score += np.float32(look.deep) * depth
         score += np.float32(look.rim) * np.exp(at.edge / np.float32(1.5))
         if self.spec.name == "erector spinae":
             score += self._septum(at)
@@ -128,7 +134,7 @@ class FatPattern:
         """Between longissimus and iliocostalis."""
         bend = at.x - np.float32(0.1) * at.half[0] + np.float32(0.25) * at.y
         bend += np.float32(1.6) * np.sin(at.y / np.float32(5.0) + at.z / np.float32(40.0))
-        return np.float32(0.45) * np.exp(-((bend / np.float32(0.9)) ** 2))
+        return np.float32(0.4) * np.exp(-((bend / np.float32(0.7)) ** 2))
 
     def _part(self, score: Floats, threshold: Floats | float) -> Floats:
         return np.clip(np.float32(_LEAST) + np.float32(3.2) * (score - threshold), _LEAST, _MOST)

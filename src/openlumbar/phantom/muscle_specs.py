@@ -165,7 +165,7 @@ def _pair(rng: np.random.Generator, shared: _Shared, name: str) -> tuple[MuscleS
                 atrophy=lost,
                 fat=(float(parts[0]), float(parts[1])),
                 wave=tuple(float(w) for w in wave + rng.normal(0, 0.5 * ranges.wave, 6)),
-                shift_mm=tuple(float(s) for s in rng.normal(0, ranges.shift_mm, 2)),
+                shift_mm=(rng.normal(0, ranges.shift_mm), rng.normal(0, ranges.shift_mm)),
             )
         )
     return specs[0], specs[1]

@@ -18,6 +18,7 @@ from openlumbar.core.volume import Volume
 from openlumbar.phantom import shapes
 from openlumbar.phantom.abdomen import Abdomen, Build, where
 from openlumbar.phantom.anatomy import ENDPLATE_GAP_MM, Anatomy
+from openlumbar.phantom.canal import Canal, draw_rootlets
 from openlumbar.phantom.geometry import PlacedDisc, PlacedVertebra, Spine, place
 from openlumbar.phantom.muscles import Muscles
 from openlumbar.phantom.pelvis import Pelvis
@@ -217,108 +218,16 @@ class Scene:
             front_fat=anatomy.subcutaneous_mm * rng.uniform(0.6, 1.2),
         )
         rng.uniform()  # Once the liver's edge; kept so that later draws stay what they were.
-        # Side, depth and end of each rootlet within the sac, relative to its half axes.
-        count = 18
-        self._rootlets = np.stack(
-            [
-                rng.uniform(-0.85, 0.85, count),
-                rng.uniform(0.15, 0.85, count),
-                rng.uniform(-60, self.spine.conus_z, count),
-                rng.uniform(0, 6.3, count),
-            ],
-            axis=1,
-        )
+        rootlets = draw_rootlets(self.spine, rng, 18)
         # A generator of its own for each, so that neither moves what is drawn after it.
         apart = np.random.default_rng(rng.integers(2**63))
         self._abdomen = Abdomen(self.spine, self._build, self._texture, apart)
         self._pelvis = Pelvis(self.spine, self._texture, apart)
-        # Part of fluid in the facet joints.
-        self._effusion = float(apart.uniform(0.1, 0.8))
         self._muscles = Muscles(self.spine, self._texture, apart)
-
-    # -- soft tissue ---------------------------------------------------------------
-
-    def _midline(self, canvas: Canvas, row: NDArray, dx: Floats, dy: Floats) -> None:
-        """Foraminal and epidural fat, flaval, interspinous and supraspinous ligaments."""
-        profile = self.spine.profile
-        wide, where = np.abs(dx), self._texture
-        grain = where.at(canvas.x, canvas.y, canvas.z, (1.2, 1.0, 2.2), 6)
-        fascia = profile.fascia_y[row] - canvas.y
-        between = (wide < 4.5) & (dy > 8) & (fascia > 0)
-        canvas.put(between, Tissue.LIGAMENT, (Tissue.FAT, np.clip(1.5 * grain - 0.35, 0, 1)))
-        supraspinous = (wide < 1.2 + 1.3 * fascia) & (fascia > -0.4) & (fascia < 1.6)
-        canvas.put(supraspinous & (canvas.z > -25), Tissue.LIGAMENT, (Tissue.FAT, 0.2))
-        foramen = ((wide - 16) / 11) ** 2 + ((dy + 2) / 12) ** 2 < 1
-        foramen &= canvas.code == 0
-        canvas.put(foramen, Tissue.FAT, (Tissue.VESSEL, np.clip(2.5 * grain - 1.7, 0, 0.8)))
-        half_width = profile.sac_half_width[row] + 3.0
-        ring = (dx / half_width) ** 2
-        flavum = ring + ((dy - 4.0) / 13.5) ** 2
-        canvas.put((flavum < 1) & (dy > 2), Tissue.LIGAMENT, (Tissue.MUSCLE, 0.45))
-        epidural = np.sqrt(ring) + np.maximum(dy, 0) / 14.5
-        canvas.put((epidural < 1) & (dy > -12), Tissue.FAT)
-
-    def _sac(self, canvas: Canvas, row: NDArray, dx: Floats, dy: Floats) -> None:
-        profile = self.spine.profile
-        depth = np.maximum(profile.sac_half_depth[row], 0.05)
-        width = np.maximum(profile.sac_half_width[row], 0.05)
-        inside = np.sqrt((dx / width) ** 2 + (dy / depth) ** 2)
-        exists = depth > 0.8
-        rim = (inside - 1) * np.minimum(width, depth)
-        canvas.put(exists & (rim > 0) & (rim < 0.9), Tissue.LIGAMENT, (Tissue.FAT, 0.3))
-        sac = exists & (inside < 1)
-        canvas.put(sac, Tissue.CSF, label=(codes.SPINAL_CANAL, Region.CANAL))
-        self._nerves(canvas, sac, (dx, dy), (width, depth))
-
-    def _nerves(
-        self, canvas: Canvas, sac: Mask, at: tuple[Floats, Floats], half: tuple[Floats, Floats]
-    ) -> None:
-        """The cord down to the conus, and the rootlets of the cauda equina below."""
-        x, y, z = at[0][sac], at[1][sac], canvas.z[sac]
-        width, depth = half[0][sac], half[1][sac]
-        tissue, mix = canvas.tissue[sac], canvas.mix[sac]
-        other = canvas.other[sac]
-        taper = np.clip((z - self.spine.conus_z) / 28, 0, 1) ** 0.6 + 1e-3
-        cord = (x / (4.6 * taper)) ** 2 + ((y - 0.6) / (3.7 * taper)) ** 2 < 1
-        for side, back, end, phase in self._rootlets:
-            spread = np.clip((self.spine.conus_z + 25 - z) / 40, 0.25, 1)
-            px = side * width * spread + 0.8 * np.sin(z / 23 + phase)
-            py = back * depth * spread + 0.6 * np.sin(z / 31 + 2 * phase)
-            near = ((x - px) ** 2 + (y - py) ** 2 < 0.6**2) & (z > end)
-            tissue[near] = Tissue.NERVE
-            mix[near] = 0.15
-            other[near] = Tissue.CSF
-        tissue[cord], mix[cord] = Tissue.CORD, 0
-        canvas.tissue[sac], canvas.mix[sac], canvas.other[sac] = tissue, mix, other
+        self.canal = Canal(self.spine, self._texture, rootlets, apart)
+        self._cortex_mm = float(apart.uniform(0.5, 1.3))
 
     # -- bone and discs ------------------------------------------------------------
-
-    def _roots(self, canvas: Canvas, placed: PlacedVertebra) -> None:
-        spec = placed.spec
-        middle = placed.to_patient((0.0, shapes.arch_of(spec).centre_y, -0.3 * spec.height_mm))
-        window = canvas.near(middle, 32.0)
-        if window is None or spec.name in ("S3", "S4", "S5"):
-            return
-        distance = shapes.nerve_roots(spec, *canvas.local(window, placed))
-        canvas.put(distance < 0, Tissue.NERVE, (Tissue.FAT, 0.1), window)
-
-    def _joints(self, canvas: Canvas, placed: PlacedVertebra) -> None:
-        """Capsules, cartilage and fluid of the facet joints below a vertebra."""
-        spec = placed.spec
-        if not spec.name.startswith(("T12", "L")):
-            return
-        height, arch = spec.height_mm, shapes.arch_of(spec)
-        window = canvas.near(placed.to_patient((0.0, arch.centre_y + 9, -0.66 * height)), 32.0)
-        if window is None:
-            return
-        x, y, z = canvas.local(window, placed)
-        wide, deep = arch.half_width + 4.0, arch.centre_y + 8.5
-        ends = ((wide, deep, -0.45 * height), (wide, deep, -0.85 * height))
-        distance = shapes.capsule(np.abs(x), y, z, ends, 8.0)
-        canvas.put(distance < 0, Tissue.LIGAMENT, (Tissue.MUSCLE, 0.3), window)
-        gap = np.abs(shapes.facet_joint(spec, np.abs(x), y))
-        part = (Tissue.FLUID, self._effusion)
-        canvas.put((distance < -0.8) & (gap < 2.0), Tissue.CARTILAGE, part, window)
 
     def _arch(self, canvas: Canvas, placed: PlacedVertebra) -> None:
         spec = placed.spec
@@ -339,7 +248,7 @@ class Scene:
         canvas.put(distance < 0.5, Tissue.CORTEX, window=window)
         canvas.put(distance < 0, Tissue.CORTEX, window=window, label=label)
         canvas.put(
-            distance < -0.7, Tissue.RED_MARROW, (Tissue.YELLOW_MARROW, yellow), window, label
+            distance < -self._cortex_mm, Tissue.RED_MARROW, (Tissue.YELLOW_MARROW, yellow), window, label
         )
 
     def _body(self, canvas: Canvas, placed: PlacedVertebra) -> None:
@@ -419,26 +328,22 @@ class Scene:
 
     def paint(self, canvas: Canvas) -> None:
         """Paint all that the plane of a canvas cuts."""
-        profile = self.spine.profile
-        row = profile.rows(canvas.z)
-        dx = canvas.x - profile.sac_x[row]
-        dy = (canvas.y - profile.sac_y[row]) * profile.sac_cos[row]
         at = where(canvas, self.spine)
         inside = self._abdomen.outline(canvas, at)
         self._abdomen.paint(canvas, at, inside)
         self._pelvis.muscles(canvas, inside)
-        self._muscles.paint(canvas)
+        self._muscles.paint(canvas, inside)
         self._pelvis.bones(canvas, inside)
         self._abdomen.ribs(canvas)
         self._abdomen.vessels(canvas, at)
-        self._midline(canvas, row, dx, dy)
+        self.canal.ligaments(canvas, at)
         for placed in self.spine.vertebrae:
-            self._roots(canvas, placed)
+            self.canal.roots(canvas, placed)
         for placed in self.spine.vertebrae:
-            self._joints(canvas, placed)
+            self.canal.joints(canvas, placed)
         for placed in self.spine.vertebrae:
             self._arch(canvas, placed)
-        self._sac(canvas, row, dx, dy)
+        self.canal.sac(canvas, at)
         for disc in self.spine.discs:
             self._disc(canvas, disc)
         for placed in self.spine.vertebrae:
