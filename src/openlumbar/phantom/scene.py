@@ -248,7 +248,11 @@ class Scene:
         canvas.put(distance < 0.5, Tissue.CORTEX, window=window)
         canvas.put(distance < 0, Tissue.CORTEX, window=window, label=label)
         canvas.put(
-            distance < -self._cortex_mm, Tissue.RED_MARROW, (Tissue.YELLOW_MARROW, yellow), window, label
+            distance < -self._cortex_mm,
+            Tissue.RED_MARROW,
+            (Tissue.YELLOW_MARROW, yellow),
+            window,
+            label,
         )
 
     def _body(self, canvas: Canvas, placed: PlacedVertebra) -> None:
@@ -349,7 +353,9 @@ class Scene:
         for placed in self.spine.vertebrae:
             self._body(canvas, placed)
 
-    def sample(self, grid: Volume, thickness_mm: float, planes: int = 3) -> GridSample:
+    def sample(
+        self, grid: Volume, thickness_mm: float, planes: int = 3, spread: float = 0.0
+    ) -> GridSample:
         """Evaluate the phantom on a grid.
 
         Parameters
@@ -360,6 +366,11 @@ class Scene:
             Of the slices; may be less or more than their distance.
         planes
             Odd number of planes through a slice, for partial volume.
+        spread
+            How far, in pixels, planes are moved within themselves, those of either half of
+            the slice in opposite directions: partial volume of a pixel along with that of
+            the slice, so that lines thinner than a pixel are not broken into dots. The
+            middle plane, whose codes are the truth, stays.
         """
         slices, rows, columns = grid.shape
         shape = (slices, planes, rows, columns)
@@ -371,6 +382,7 @@ class Scene:
         for k in range(slices):
             for n in range(planes):
                 offset = through * ((n + 0.5) / planes - 0.5)
+                offset = offset + np.sign(n - planes // 2) * spread * (across + 0.5 * down)
                 canvas = Canvas(
                     grid.affine[:3, 3] + k * step + offset, across, down, (rows, columns)
                 )
