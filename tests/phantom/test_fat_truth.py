@@ -87,7 +87,9 @@ def straight():
     rng = np.random.default_rng(4)
     anatomy = sample_anatomy(rng, AnatomyRanges(p_scoliosis=0, p_listhesis=0))
     discs = tuple(replace(disc, stenosis=0.0) for disc in anatomy.discs)
-    return Scene(replace(anatomy, discs=discs, scoliosis_deg=0.0, rotation_deg=0.0), rng)
+    scene = Scene(replace(anatomy, discs=discs, scoliosis_deg=0.0, rotation_deg=0.0), rng)
+    scene.canal.pear = 0.0
+    return scene
 
 
 @pytest.mark.parametrize("turn_deg", [0.0, 12.0])

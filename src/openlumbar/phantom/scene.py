@@ -247,13 +247,8 @@ class Scene:
         yellow = np.clip(spec.yellow + 0.5 * (grain - 0.5), 0, 1)
         canvas.put(distance < 0.5, Tissue.CORTEX, window=window)
         canvas.put(distance < 0, Tissue.CORTEX, window=window, label=label)
-        canvas.put(
-            distance < -self._cortex_mm,
-            Tissue.RED_MARROW,
-            (Tissue.YELLOW_MARROW, yellow),
-            window,
-            label,
-        )
+        marrow = distance < -self._cortex_mm
+        canvas.put(marrow, Tissue.RED_MARROW, (Tissue.YELLOW_MARROW, yellow), window, label)
 
     def _body(self, canvas: Canvas, placed: PlacedVertebra) -> None:
         spec = placed.spec

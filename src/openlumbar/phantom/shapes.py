@@ -239,11 +239,12 @@ def posterior_elements(spec: VertebraSpec, x: Array, y: Array, z: Array) -> Arra
 def nerve_roots(spec: VertebraSpec, x: Array, y: Array, z: Array) -> Array:
     """The pair of roots that leave under the pedicles, ganglion included."""
     arch, height = arch_of(spec), spec.height_mm
-    ends = (
-        (arch.half_width - 3.0, arch.centre_y - 2.0, -0.05 * height),
-        (arch.half_width + 16.0, arch.centre_y - 5.0, -0.52 * height),
-    )
-    return capsule(np.abs(x), y, z, ends, 2.6)
+    inner = (arch.half_width - 3.0, arch.centre_y - 2.0, -0.05 * height)
+    ganglion = (arch.half_width + 7.0, arch.centre_y - 3.0, -0.38 * height)
+    outer = (arch.half_width + 19.0, arch.centre_y - 9.0, -1.05 * height)
+    x = np.abs(x)
+    root = capsule(x, y, z, (inner, ganglion), 2.3)
+    return np.minimum(root, capsule(x, y, z, (ganglion, outer), 2.7))
 
 
 def sacral_arch(spec: VertebraSpec, x: Array, y: Array, z: Array) -> Array:
