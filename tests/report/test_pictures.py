@@ -5,7 +5,8 @@ from matplotlib.image import imread
 from openlumbar.core.errors import StageError
 from openlumbar.core.volume import Volume
 from openlumbar.pipeline import AnalyzeOptions, analyze
-from openlumbar.report.pictures import cropped, draw_series, name_places
+from openlumbar.report.names import name_places
+from openlumbar.report.pictures import cropped, draw_series
 from openlumbar.report.view import Place, SliceView, sagittal_view
 
 #: Sagittal: i to the back, j to the feet, k to the left.

@@ -15,7 +15,7 @@ from openlumbar.report.parts import AxialSection, AxialSlice
 from openlumbar.report.svg import Drawing, Pen, Type
 
 #: Of a drawing, on paper: all of it, and its plots from left, top and bottom.
-_WIDTH_MM, _HEIGHT_MM = 84.0, 56.0
+_WIDTH_MM, HEIGHT_MM = 84.0, 56.0
 _LEFT_MM, _TOP_MM, _FOOT_MM, _GAP_MM, _RIGHT_MM = 12.0, 10.5, 6.0, 6.0, 3.0
 #: Fewer places than these make no curve.
 _LEAST_PLACES = 3
@@ -80,13 +80,15 @@ class _Frame:
         return self.left + (self.right - self.left) * value / self.most
 
 
-def charts_of(section: AxialSection, ink: str) -> tuple[Chart, ...]:
+def charts_of(section: AxialSection, ink: str, height_mm: float = HEIGHT_MM) -> tuple[Chart, ...]:
     """Draw each structure that was measured at several places along the spine.
 
     Parameters
     ----------
     ink
         Of axes and words: ``#rrggbb``, or ``currentColor`` within a page.
+    height_mm
+        Of a chart, on paper.
 
     Returns
     -------
@@ -94,7 +96,7 @@ def charts_of(section: AxialSection, ink: str) -> tuple[Chart, ...]:
         Empty where fewer than three places have numbers.
     """
     return tuple(
-        _chart(section, structure, ink)
+        _chart(section, structure, ink, height_mm)
         for structure in _CHARTS
         if _places(section.slices, structure) >= _LEAST_PLACES
     )
@@ -112,10 +114,10 @@ def _places(slices: Sequence[AxialSlice], structure: str) -> int:
     )
 
 
-def _chart(section: AxialSection, structure: str, ink: str) -> Chart:
+def _chart(section: AxialSection, structure: str, ink: str, height_mm: float) -> Chart:
     title, curves = _CHARTS[structure]
-    drawing = Drawing(_WIDTH_MM, _HEIGHT_MM)
-    heights = _heights(section.slices)
+    drawing = Drawing(_WIDTH_MM, height_mm)
+    heights = _heights(section.slices, height_mm)
     width = (_WIDTH_MM - _LEFT_MM - _GAP_MM - _RIGHT_MM) / 2
     drawing.text((2.4, 0.0), title, Type(FAMILIES[0], 9.0, ink, bold=True))
     _draw_legend(drawing, [side for side in _SIDES if _has(section.slices, structure, side)])
@@ -130,12 +132,12 @@ def _chart(section: AxialSection, structure: str, ink: str) -> Chart:
     return Chart(structure.replace(" ", "-"), title, drawing, heights)
 
 
-def _heights(slices: Sequence[AxialSlice]) -> tuple[float, ...]:
+def _heights(slices: Sequence[AxialSlice], height_mm: float) -> tuple[float, ...]:
     """How far below the upper border each slice stands, millimetres."""
     positions = np.array([one.position_mm for one in slices])
     low, high = positions.min(), positions.max()
     shares = (positions - low) / max(high - low, 1e-6)
-    return tuple((_TOP_MM + 2 + shares * (_HEIGHT_MM - _TOP_MM - _FOOT_MM - 4)).tolist())
+    return tuple((_TOP_MM + 2 + shares * (height_mm - _TOP_MM - _FOOT_MM - 4)).tolist())
 
 
 def _has(slices: Sequence[AxialSlice], structure: str, side: str) -> bool:
@@ -192,7 +194,7 @@ def _draw_places(
         marks = [(heights[place], section.slices[place].disc_level) for place in section.at_levels]
     else:
         marks = _millimetres(section.slices, heights)
-        drawing.text((_HEIGHT_MM - _FOOT_MM + 3.2, _LEFT_MM - 1.5), "mm", words)
+        drawing.text((drawing.height_mm - _FOOT_MM + 3.2, _LEFT_MM - 1.5), "mm", words)
     for y, name in marks:
         drawing.text((y, _LEFT_MM - 1.5), name, words)
         line = np.array(((y, _LEFT_MM - 0.5), (y, _WIDTH_MM - _RIGHT_MM)))
@@ -212,7 +214,7 @@ def _millimetres(slices: Sequence[AxialSlice], heights: Sequence[float]) -> list
 
 
 def _draw_axes(drawing: Drawing, frame: _Frame, curve: Curve, ink: str) -> None:
-    foot = _HEIGHT_MM - _FOOT_MM
+    foot = drawing.height_mm - _FOOT_MM
     drawing.text((_TOP_MM - 3.0, frame.left), curve.title, Type(FAMILIES[0], 7.0, ink))
     outline = ((_TOP_MM, frame.left), (foot, frame.left), (foot, frame.right))
     drawing.path([np.array(outline)], Pen(ink, 0.5, 0.55))

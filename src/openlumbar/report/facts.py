@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from openlumbar.core.exam import LeftOut, Series, Subject
 from openlumbar.core.levels import Numbering
 from openlumbar.core.measurement import Measurement
-from openlumbar.core.metrics import METRICS
+from openlumbar.core.metrics import METRICS, Metric
 from openlumbar.core.run import Failure, Run, Weights
 from openlumbar.io.analysis import Analysis
 from openlumbar.report.parts import Column, Definition, Fact, NumberingFacts, SeriesFacts
@@ -151,10 +152,13 @@ def _times(run: Run) -> str:
 
 
 def definitions(measurements: Sequence[Measurement]) -> tuple[Definition, ...]:
-    """Of what was measured, in the order of METRICS."""
+    """Of what was measured, in the order of METRICS; one for structures that share it."""
     measured = {(m.structure, m.metric) for m in measurements}
+    shared: dict[Metric, list[str]] = {}
+    for key, metric in METRICS.items():
+        if key in measured:
+            shared.setdefault(replace(metric, structure=""), []).append(metric.structure)
     return tuple(
-        Definition(m.title, m.structure, UNITS[m.unit][0], m.definition, m.source)
-        for key, m in METRICS.items()
-        if key in measured
+        Definition(m.title, ", ".join(of), UNITS[m.unit][0], m.definition, m.source, metric=m.name)
+        for m, of in shared.items()
     )

@@ -305,13 +305,17 @@ class NumberingFacts:
 
 @dataclass(frozen=True)
 class Definition:
-    """How one kind of number is measured, and whose definition it is."""
+    """How one kind of number is measured, and whose definition it is.
+
+    ``structure`` names all that share the definition; ``metric`` is as in METRICS.
+    """
 
     title: str
     structure: str
     unit: str
     text: str
     source: str
+    metric: str
 
 
 @dataclass(frozen=True)

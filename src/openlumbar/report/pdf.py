@@ -18,6 +18,7 @@ from openlumbar.report.content import report_of
 from openlumbar.report.fonts import FAMILIES, legible
 from openlumbar.report.panel import Panel
 from openlumbar.report.parts import Cell, Doubt, Fact, LevelSection, NumberingFacts, Report, Row
+from openlumbar.report.pdf_axial import PRINTED_METRICS, axial_record
 from openlumbar.report.rulers import cells_of, panel_records, ruler_panels
 from openlumbar.report.typeset import typeset
 from openlumbar.report.wording import confidence_text, with_unit
@@ -127,6 +128,11 @@ def _record(analysis: Analysis, report: Report) -> tuple[dict[str, Any], dict[st
         record, drawn = _detail(report, place, panels)
         details.append(record)
         files |= drawn
+    axial = []
+    for section in report.axial:
+        record, drawn = axial_record(analysis, section)
+        axial.append(record)
+        files |= drawn
     first, drawn = _first_panel(analysis, report)
     return {
         "title": report.title,
@@ -142,6 +148,7 @@ def _record(analysis: Analysis, report: Report) -> tuple[dict[str, Any], dict[st
         "warnings": report.warnings,
         "failures": report.failures,
         "details": details,
+        "axial": axial,
         "series": [asdict(series) for series in report.series],
         "definitions": _definitions(report),
         "provenance": _facts(report.provenance),
@@ -170,12 +177,14 @@ def _doubt(doubt: Doubt) -> dict[str, Any]:
 def _definitions(report: Report) -> list[dict[str, str]]:
     """Of the numbers that are printed; places are in ``measurements.csv`` alone."""
     printed = {
-        row.title
+        row.metric
         for section in (*report.spine, *report.levels)
         for row in section.rows
         if row.group != "position"
     }
-    return [asdict(item) for item in report.definitions if item.title in printed]
+    if any(section.measured for section in report.axial):
+        printed |= PRINTED_METRICS
+    return [asdict(item) for item in report.definitions if item.metric in printed]
 
 
 # The first page -----------------------------------------------------------------------

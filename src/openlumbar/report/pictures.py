@@ -1,23 +1,24 @@
-"""The picture a person checks: one sagittal slice, plain and with named anatomy."""
+"""The picture a person checks: a sagittal slice, plain and with named anatomy, or axial slices."""
 
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from openlumbar.core.anatomy import BY_CODE, vertebra_code
+from openlumbar.core.anatomy import BY_CODE
 from openlumbar.core.errors import StageError
 from openlumbar.core.exam import Series
 from openlumbar.core.levels import LevelRow, Levels
 from openlumbar.core.masks import SeriesMasks
 from openlumbar.core.palette import colour_of, tint
+from openlumbar.core.plane import Plane
 from openlumbar.io.analysis import Analysis
 from openlumbar.report.drawing import Look, draw_image, draw_region, extent_mm
+from openlumbar.report.names import name_places
+from openlumbar.report.sheet import draw_slices
 from openlumbar.report.view import SliceView, sagittal_view, window_around
 
 NOTICE = "Research use only – not for diagnosis"
@@ -25,12 +26,8 @@ NOTICE = "Research use only – not for diagnosis"
 #: Millimetres kept around the labelled anatomy: above, below, in front, behind.
 _MARGINS_MM = (12.0, 12.0, 42.0, 14.0)
 _SCALE_BAR_MM = 50.0
-#: A name is looked a place for this far from its body's centre, and stands this far off.
-_REACH_MM, _GAP_MM = 40.0, 3.0
 #: Half the height of a name: this far names stay from the upper and lower border.
 _NAME_MM = 4.0
-#: A name below its body (front of a steep sacrum) hangs from its place.
-_DOWNWARD = 0.6
 _PANEL_HEIGHT_IN = 8.0
 _DPI = 130
 #: Half the time of the default level, for a file a seventh larger.
@@ -39,31 +36,21 @@ _BACKGROUND = "#0B0B0D"
 _TEXT = "#EDEDED"
 
 
-@dataclass(frozen=True)
-class NamePlace:
-    """Right end of a name, ``(y, x)`` in millimetres from the upper left corner.
-
-    ``below`` is true where the name hangs below its body rather than stands beside it.
-    """
-
-    yx_mm: tuple[float, float]
-    below: bool
-
-
 def cropped(view: SliceView) -> SliceView:
     """Keep the labelled anatomy and a margin around it."""
     return view.crop(window_around(view.labels > 0, view.spacing_mm, _MARGINS_MM))
 
 
 def draw_series(analysis: Analysis, name: str, folder: Path) -> tuple[Path, ...]:
-    """Draw each block of a sagittal series in which anatomy was found.
+    """Draw each block of a series in which anatomy was found.
 
     Parameters
     ----------
     name
         Of the series.
     folder
-        Made if absent; gets ``<series>.png``, or ``<series>_block-1.png`` … .
+        Made if absent; gets ``<series>.png``, or ``<series>_block-1.png`` …; of an axial
+        series what :func:`openlumbar.report.sheet.draw_slices` writes.
 
     Raises
     ------
@@ -74,6 +61,8 @@ def draw_series(analysis: Analysis, name: str, folder: Path) -> tuple[Path, ...]
     if masks is None:
         raise StageError(f"series {name} has no masks, so there is no picture of it")
     series = next(series for series in analysis.exam.series if series.name == name)
+    if series.plane is Plane.AXIAL:
+        return draw_slices(analysis, name, folder)
     paths = []
     for block, labels in enumerate(masks.labels):
         if not labels.array.any():
@@ -149,67 +138,6 @@ def _draw_names(axes: Any, view: SliceView, rows: list[LevelRow]) -> None:
             clip_on=True,
             path_effects=[patheffects.withStroke(linewidth=2.5, foreground=_BACKGROUND)],
         )
-
-
-def name_places(view: SliceView) -> dict[int, NamePlace]:
-    """Where the name of each vertebra and disc goes: in front of it, clear of all anatomy."""
-    regions = _regions(view)
-    centres = {code: _centre_mm(region, view.spacing_mm) for code, region in regions.items()}
-    return {
-        code: NamePlace(_in_front_of(view, centres[code], forward), bool(forward[0] > _DOWNWARD))
-        for code, forward in _forward(centres).items()
-    }
-
-
-def _regions(view: SliceView) -> dict[int, NDArray[np.bool_]]:
-    """What gets a name: the discs, S2, and the bodies (the whole where none is told apart).
-
-    A vertebra of which the slice shows posterior elements alone stands out of line, and
-    gets no name.
-    """
-    found = {}
-    for code in np.unique(view.labels[view.labels > 0]):
-        kind = BY_CODE[int(code)].kind
-        if kind not in ("vertebra", "disc"):
-            continue
-        body = view.bodies == code
-        whole = kind == "disc" or code == vertebra_code("S2") or not view.bodies.any()
-        region = view.labels == code if whole else body
-        if region.any():
-            found[int(code)] = region
-    return found
-
-
-def _centre_mm(region: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> NDArray[np.float64]:
-    """Centre (y, x) of a region, millimetres in the picture."""
-    return (np.argwhere(region).mean(axis=0) + 0.5) * spacing_mm
-
-
-def _forward(centres: dict[int, NDArray[np.float64]]) -> dict[int, NDArray[np.float64]]:
-    """For each centre, from the head down, the direction (y, x) square to the column."""
-    codes = sorted(centres, key=lambda code: float(centres[code][0]))
-    directions = {}
-    for place, code in enumerate(codes):
-        upper, lower = codes[max(place - 1, 0)], codes[min(place + 1, len(codes) - 1)]
-        along = centres[lower] - centres[upper] if upper != lower else np.array([1.0, 0.0])
-        down, back = along / np.linalg.norm(along)
-        directions[code] = np.array([back, -down])
-    return directions
-
-
-def _in_front_of(
-    view: SliceView, centre: NDArray[np.float64], forward: NDArray[np.float64]
-) -> tuple[float, float]:
-    """Where (y, x) a name stands clear of all anatomy, millimetres in the picture."""
-    clear = centre
-    for distance in np.arange(0.0, _REACH_MM, 0.5):
-        point = centre + distance * forward
-        row, column = np.floor(point / view.spacing_mm).astype(int)
-        inside = 0 <= row < view.labels.shape[0] and 0 <= column < view.labels.shape[1]
-        if inside and view.labels[row, column]:
-            clear = point
-    y, x = clear + _GAP_MM * forward
-    return float(y), float(x)
 
 
 def _draw_scale_bar(axes: Any, view: SliceView) -> None:

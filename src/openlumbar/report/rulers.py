@@ -11,6 +11,7 @@ import numpy as np
 
 from openlumbar.core.anatomy import BY_CODE
 from openlumbar.core.errors import StageError
+from openlumbar.core.plane import Plane
 from openlumbar.io.analysis import Analysis
 from openlumbar.report.content import NOTICES, report_of
 from openlumbar.report.fonts import FAMILIES, legible
@@ -118,7 +119,8 @@ def draw_rulers(analysis: Analysis, series: str, folder: Path) -> tuple[Path, ..
         Its name.
     folder
         Made if absent; gets ``<series>_rulers.png``, or ``<series>_block-1_rulers.png`` …;
-        nothing where no anatomy was found.
+        nothing where no anatomy was found, and of an axial series, whose slices
+        :func:`openlumbar.report.sheet.draw_slices` draws.
 
     Raises
     ------
@@ -128,6 +130,8 @@ def draw_rulers(analysis: Analysis, series: str, folder: Path) -> tuple[Path, ..
     by_name = {one.name: one for one in analysis.exam.series}
     if series not in by_name:
         raise StageError(f"the exam has no series {series}; it has {', '.join(by_name) or 'none'}")
+    if by_name[series].plane is Plane.AXIAL:
+        return ()
     report = report_of(analysis)
     paths = []
     for column in (column for column in report.columns if column.series == series):
@@ -136,7 +140,7 @@ def draw_rulers(analysis: Analysis, series: str, folder: Path) -> tuple[Path, ..
             stem = by_name[series].stem(column.block)
             path = folder / f"{stem}_rulers.png"
             folder.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(_side_by_side(panels, stem))
+            path.write_bytes(side_by_side(panels, stem))
             paths.append(path)
     return tuple(paths)
 
@@ -172,7 +176,8 @@ def panel_records(
     return records, files
 
 
-def _side_by_side(panels: Sequence[Panel], title: str) -> bytes:
+def side_by_side(panels: Sequence[Panel], title: str) -> bytes:
+    """Panels in a row under a title, as PNG."""
     records, files = panel_records(panels)
     record = {
         "title": legible(title),

@@ -25,8 +25,8 @@ from openlumbar.core.palette import colour_of
 from openlumbar.core.plane import Plane
 from openlumbar.io.analysis import Analysis
 from openlumbar.report.drawing import outline_mm
+from openlumbar.report.names import name_places
 from openlumbar.report.parts import Cell, Column, LevelSection, Report, Row
-from openlumbar.report.pictures import name_places
 from openlumbar.report.view import Slab, Window, window_around
 from openlumbar.report.wording import with_unit
 

@@ -1,0 +1,129 @@
+"""The axial pages of ``report.pdf``: pictures of slices, curves along the spine, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from openlumbar.core.metrics import MUSCLES
+from openlumbar.core.palette import MUSCLE_COLOURS
+from openlumbar.io.analysis import Analysis
+from openlumbar.report.axial import MUSCLE_TITLES
+from openlumbar.report.chart import Chart, charts_of, explained
+from openlumbar.report.parts import AxialSection, AxialTable, Cell
+from openlumbar.report.rulers import panel_records
+from openlumbar.report.sheet import slice_sheet, spaced
+
+#: Of the sheet of slices; of the ink of charts; most slices that are printed of a series.
+_ROOM_MM, _INK, _MOST_SLICES = (178.0, 150.0), "#1A1A1A", 20
+#: Height of a chart on paper: three rows of them leave room for a table.
+_CHART_MM = 46.0
+#: Tables that are printed, each of the columns of one or two.
+_PRINTED: tuple[tuple[str, ...], ...] = (("csa",), ("fat",), ("asymmetry", "sac"))
+#: Metrics that are printed: their definitions stand at the end of the report.
+PRINTED_METRICS: frozenset[str] = frozenset(
+    {
+        "csa_cm2",
+        "fat_fraction_partial_volume_percent",
+        "asymmetry_percent",
+        "area_mm2",
+        "ap_diameter_mm",
+        "transverse_diameter_mm",
+        "tilt_deg",
+        "tilt_to_disc_deg",
+    }
+)
+
+
+def axial_record(
+    analysis: Analysis, section: AxialSection
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """What the template reads of an axial series, and the files of its pictures.
+
+    Parameters
+    ----------
+    section
+        Of the report of the same analysis.
+    """
+    places = spaced(section.slices, _MOST_SLICES)
+    sheet = slice_sheet(analysis, section, places, _ROOM_MM)
+    (record,), files = panel_records([sheet], f"{section.key}-")
+    charts = charts_of(section, _INK, _CHART_MM)
+    for chart in charts:
+        files[_file(section, chart)] = chart.drawing.bytes()
+    return {
+        "title": section.title,
+        "series": section.series,
+        "measured": section.measured,
+        "findings": [asdict(finding) for finding in section.findings],
+        "sheet": record,
+        "muscles": [{"title": MUSCLE_TITLES[m], "colour": MUSCLE_COLOURS[m]} for m in MUSCLES],
+        "charts": [
+            {"drawing": _file(section, chart), "size_mm": _size(chart), "title": chart.title}
+            for chart in charts
+        ],
+        "explained": explained(section),
+        "tables": _tables(section, section.at_levels or places),
+        "remarks": [asdict(doubt) | {"where": "; ".join(doubt.levels)} for doubt in section.doubts],
+    }, files
+
+
+def _file(section: AxialSection, chart: Chart) -> str:
+    return f"{section.key}-{chart.key}.svg"
+
+
+def _size(chart: Chart) -> tuple[float, float]:
+    return chart.drawing.width_mm, chart.drawing.height_mm
+
+
+def _tables(section: AxialSection, places: Sequence[int]) -> list[dict[str, Any]]:
+    known = {table.key: table for table in section.tables}
+    wanted = ([known[key] for key in keys if key in known] for keys in _PRINTED)
+    return [_table(section, tables, places) for tables in wanted if tables]
+
+
+def _table(
+    section: AxialSection, tables: Sequence[AxialTable], places: Sequence[int]
+) -> dict[str, Any]:
+    """The columns of some tables side by side, for some slices."""
+    rows = [dict(table.lines) for table in tables]
+    lines = [
+        (place, [cell for cells in _cells(tables, place) for cell in cells])
+        for place in places
+        if any(place in row for row in rows)
+    ]
+    return {
+        "title": " · ".join(table.title for table in tables),
+        "first": "Disc" if section.at_levels else "Slice",
+        "note": " ".join(table.note for table in tables if table.note),
+        "heads": [
+            {
+                "title": f"{head.title} {head.side}".strip(),
+                "unit": head.unit,
+            }
+            for table in tables
+            for head in table.heads
+        ],
+        "lines": [_line(section, place, cells) for place, cells in lines],
+    }
+
+
+def _cells(tables: Sequence[AxialTable], place: int) -> Iterator[tuple[Cell | None, ...]]:
+    """Of each table the line of a slice, blank where it has none."""
+    for table in tables:
+        yield dict(table.lines).get(place, (None,) * len(table.heads))
+
+
+def _line(section: AxialSection, place: int, cells: Sequence[Cell | None]) -> dict[str, Any]:
+    one = section.slices[place]
+    return {
+        "name": one.disc_level if section.at_levels else one.title,
+        "detail": one.title if section.at_levels else one.level,
+        "cells": [
+            None
+            if cell is None
+            else {"value": cell.value, "uncertainty": cell.uncertainty, "doubtful": cell.doubtful}
+            for cell in cells
+        ],
+    }
