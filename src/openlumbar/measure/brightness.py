@@ -1,0 +1,395 @@
+"""What clean muscle and pure fat look like in a slice, and how bright the coil makes each place.
+
+A voxel's fat can be read from its brightness once three things are known: the brightness of
+clean muscle, that of pure fat, and the coil's sensitivity at that place. All three are found
+together. The field of :func:`openlumbar.imaging.bias.bias_field`, fitted outside the muscles,
+comes first; N4 inside them would take a true change of fat for sensitivity. What it leaves is
+a smooth surface, fitted by expectation-maximisation together with both brightnesses to voxels
+of the muscles, each clean, fat or a mixture of both, and to the fat around them: only what is
+clean or pure tells of sensitivity, so that a change of fat is not evened out.
+
+Fat is looked for under the skin of the back and around the muscles, within reach of them:
+sensitivity falls off quickly with the distance from the coil. The ratio of fat to muscle is
+a matter of the sequence, so that all slices of a series share it: it decides where a slice
+shows no clean muscle or no pure fat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial.legendre import legvander
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from openlumbar.core import anatomy
+from openlumbar.measure.axial_slice import AxialSlice, Floats, Mask, grown
+
+#: What is brighter than this part of the 99th percentile is body, not air.
+FOREGROUND = 0.08
+#: Skin and what lies just under it is left aside, mm.
+SKIN_MM = 4.0
+#: Fat is looked for so near to a muscle, mm.
+NEAR_MM = 40.0
+#: Of the back's muscles' depth, from the front: fat is looked for behind this part.
+FRONT_PERCENT = 10
+#: Voxels of the fit, of muscle and of fat: every n-th of more.
+MOST_VOXELS = 1500
+#: Fewer voxels than these are no sample of a tissue.
+LEAST_VOXELS = 60
+#: Rounds of expectation-maximisation.
+ROUNDS = 12
+#: Voxels are alike within so many of them: what a single one counts for is divided by it.
+ALIKE = 15.0
+#: Largest degree of the surface that the field leaves.
+DEGREE = 6
+#: The surface is level further from the muscles' middle than this part of their reach.
+LEVEL_BEYOND = 1.2
+#: Standard deviation of the surface's terms of first degree, as logarithm, and by how much
+#: that of each further degree is less.
+LEFT_OVER, SMOOTHER = 0.25, 0.75
+#: Standard deviation of the ratio of fat to muscle between slices of a series, as logarithm.
+RATIO_SD = 0.03
+#: Spread of clean muscle and of pure fat as logarithm: at least, at most.
+LEAST_SPREAD, MOST_SPREAD = 0.05, 0.3
+#: Fat that is not this much brighter than muscle is none to start from.
+LEAST_RATIO = 1.25
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """How brightness tells fat in one slice.
+
+    Attributes
+    ----------
+    gain
+        ``float64[row, column]``: sensitivity; ``picture / gain`` is even.
+    muscle, fat
+        Brightness of clean muscle and of pure fat, after the gain.
+    spread
+        Standard deviation of clean muscle over its brightness.
+    noise
+        Standard deviation of the noise, after the gain.
+    muscle_voxels, fat_voxels
+        How many voxels, in the end, told either.
+    """
+
+    gain: Floats
+    muscle: float
+    fat: float
+    spread: float
+    noise: float
+    muscle_voxels: float
+    fat_voxels: float
+
+    @property
+    def contrast(self) -> float:
+        """Fat less muscle."""
+        return self.fat - self.muscle
+
+    def fat_scale(self, picture: NDArray[np.floating]) -> Floats:
+        """Each pixel's place between clean muscle (0) and pure fat (1), beyond them too."""
+        return np.asarray((picture / self.gain - self.muscle) / self.contrast, float)
+
+
+def body_of(picture: NDArray[np.floating], seen: Mask) -> Mask:
+    """The person in the picture: the largest bright component, holes filled.
+
+    Parameters
+    ----------
+    picture, seen
+        ``[row, column]``.
+    """
+    smooth = ndimage.uniform_filter(np.asarray(picture, np.float32), 3)
+    bright = seen & (smooth > FOREGROUND * np.percentile(smooth, 99))
+    labels, count = ndimage.label(bright)
+    if not count:
+        return bright
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray(ndimage.binary_fill_holes(labels == sizes.argmax()), bool)
+
+
+def muscles_of(labels: NDArray[np.uint16]) -> Mask:
+    """Pixels of any muscle."""
+    codes = [code for code, part in anatomy.BY_CODE.items() if part.kind == "muscle"]
+    return np.asarray((labels >= min(codes)) & (labels <= max(codes)), bool)
+
+
+def noise_of(picture: NDArray[np.floating], body: Mask) -> float:
+    """Standard deviation of the noise, from the differences across pixels' corners."""
+    p = np.asarray(picture, float)
+    diagonal = (p[1:, 1:] - p[1:, :-1] - p[:-1, 1:] + p[:-1, :-1]) / 2
+    inside = body[1:, 1:] & body[:-1, :-1]
+    if not inside.any():
+        return 0.0
+    return float(np.median(np.abs(diagonal[inside])) / 0.6745)
+
+
+def scales_of(
+    slices: Sequence[AxialSlice], bodies: Sequence[Mask], fields: Sequence[NDArray[np.floating]]
+) -> list[Scale | None]:
+    """The scale of each slice of a series.
+
+    Parameters
+    ----------
+    slices
+        Of one series, of one or several blocks.
+    bodies
+        Of each, ``bool[row, column]``: see :func:`body_of`.
+    fields
+        Of each, ``[row, column]``: sensitivity as known so far.
+
+    Returns
+    -------
+    list of Scale or None
+        None where neither the slice nor the series shows both tissues.
+    """
+    fits = [_fit_of(*of) for of in zip(slices, bodies, fields, strict=True)]
+    alone = [None if fit is None else fit.solved(None) for fit in fits]
+    ratio = _common_ratio([scale for scale in alone if scale is not None])
+    if ratio is None:
+        return [None] * len(alone)
+    return [None if fit is None else fit.solved(ratio) for fit in fits]
+
+
+def _common_ratio(scales: Sequence[Scale]) -> float | None:
+    """Logarithm of fat over muscle: the median of the slices that show enough of both."""
+    sure = [s for s in scales if min(s.muscle_voxels, s.fat_voxels) >= LEAST_VOXELS]
+    return float(np.median([np.log(s.fat / s.muscle) for s in sure])) if sure else None
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Of the fit: logarithms of both brightnesses, the surface's terms, and both spreads."""
+
+    muscle: float
+    fat: float
+    surface: Floats
+    spread: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Basis:
+    """Products of Legendre polynomials over the muscles' reach, without the constant.
+
+    Attributes
+    ----------
+    rows, columns
+        ``[row, degree]`` and ``[column, degree]``.
+    degrees
+        ``[t, 2]`` of each product.
+    """
+
+    rows: Floats
+    columns: Floats
+    degrees: NDArray[np.intp]
+
+    @property
+    def sd(self) -> Floats:
+        """What each term's factor is likely to be: less for what bends more often."""
+        return np.asarray(LEFT_OVER * SMOOTHER ** (self.degrees.sum(1) - 1.0), float)
+
+    def at(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Floats:
+        """``[n, t]`` of pixels."""
+        a, b = self.degrees.T
+        return np.asarray(self.rows[rows][:, a] * self.columns[columns][:, b], float)
+
+    def surface(self, factors: Floats) -> Floats:
+        """``[row, column]``: sum of all terms."""
+        table = np.zeros((DEGREE + 1, DEGREE + 1))
+        table[tuple(self.degrees.T)] = factors
+        return np.asarray(self.rows @ table @ self.columns.T, float)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """One slice's voxels, and where to start from.
+
+    Attributes
+    ----------
+    value
+        ``[n]``: logarithm of brightness, after the field.
+    terms
+        ``[n, t]``: the surface's terms at each.
+    of_muscle
+        ``bool[n]``: within a muscle; else of the region where fat may lie.
+    basis
+        Of the surface.
+    field
+        ``[row, column]``: sensitivity as known before.
+    start
+        Logarithms of clean muscle and of pure fat, to begin with.
+    noise
+        Standard deviation, after the field.
+    """
+
+    value: Floats
+    terms: Floats
+    of_muscle: Mask
+    basis: _Basis
+    field: Floats
+    start: tuple[float, float]
+    noise: float
+
+    def solved(self, ratio: float | None) -> Scale:
+        """Expectation-maximisation; with the series' own ratio of fat to muscle if known."""
+        muscle, fat = self.start
+        fat = fat if ratio is None else muscle + ratio
+        floor = min(max(LEAST_SPREAD, self.noise / np.exp(muscle)), MOST_SPREAD)
+        state = _State(muscle, fat, np.zeros(self.terms.shape[1]), (max(0.12, floor), 0.12))
+        for _ in range(ROUNDS):
+            clean, pure = self._members(state)
+            state = self._fitted(state, (clean, pure), ratio, floor)
+        gain = self.field * np.exp(self.basis.surface(state.surface))
+        # The mean of what is normal in logarithm lies above the exponential of its mean.
+        levels = [
+            float(np.exp(level + sd**2 / 2))
+            for level, sd in zip((state.muscle, state.fat), state.spread, strict=True)
+        ]
+        counts = float(clean.sum()), float(pure.sum())
+        return Scale(gain, levels[0], levels[1], state.spread[0], self.noise, *counts)
+
+    def _members(self, state: _State) -> tuple[Floats, Floats]:
+        """Of each voxel the probability that it is clean muscle, and that it is pure fat."""
+        even = self.value - self.terms @ state.surface
+        clean = _normal(even - state.muscle, state.spread[0]) * self.of_muscle
+        pure = _normal(even - state.fat, state.spread[1])
+        # Mixtures lie evenly between both; what is darker or brighter is of neither kind.
+        mixed = 1 / max(state.fat - state.muscle, 0.2)
+        total = clean + pure + mixed * np.where(self.of_muscle, 0.5, 1.0) + 1e-9
+        return clean / total, pure / total
+
+    def _fitted(
+        self, state: _State, members: tuple[Floats, Floats], ratio: float | None, floor: float
+    ) -> _State:
+        """Least squares of both levels and the surface, then the spreads about them."""
+        count = self.terms.shape[1]
+        normal, right = np.zeros((2 + count, 2 + count)), np.zeros(2 + count)
+        for place, (part, sd) in enumerate(zip(members, state.spread, strict=True)):
+            weight = part / (sd**2 * ALIKE)
+            weighted = weight[:, None] * self.terms
+            normal[place, place] = weight.sum()
+            normal[place, 2:] = normal[2:, place] = weighted.sum(0)
+            normal[2:, 2:] += self.terms.T @ weighted
+            right[place] = weight @ self.value
+            right[2:] += weighted.T @ self.value
+        normal[2:, 2:] += np.diag(1 / self.basis.sd**2)
+        # With few voxels of a kind, its level stays where it was.
+        normal[[0, 1], [0, 1]] += 1e-3
+        right[:2] += 1e-3 * np.array([state.muscle, state.fat])
+        if ratio is not None:
+            normal[:2, :2] += np.array([[1, -1], [-1, 1]]) / RATIO_SD**2
+            right[:2] += np.array([-ratio, ratio]) / RATIO_SD**2
+        muscle, fat, *surface = np.linalg.solve(normal, right)
+        even = self.value - self.terms @ np.array(surface)
+        spread = (
+            _spread(even - muscle, members[0], floor),
+            _spread(even - fat, members[1], LEAST_SPREAD),
+        )
+        return _State(float(muscle), float(fat), np.array(surface), spread)
+
+
+def _fit_of(slice_: AxialSlice, body: Mask, field: NDArray[np.floating]) -> _Fit | None:
+    muscle = muscles_of(slice_.labels) & slice_.seen
+    core = ~grown(~muscle, slice_.pixel_mm, 0.0)
+    core = core if core.sum() >= LEAST_VOXELS else muscle
+    if core.sum() < LEAST_VOXELS:
+        return None
+    even = np.maximum(slice_.picture / field, 1e-6)
+    around = fat_region(slice_, body)
+    basis = _basis(muscle, slice_.pixel_mm)
+    chosen = [_every_nth(core), _every_nth(around)]
+    values = [np.log(even[of]) for of in chosen]
+    muscle_level = _muscle_start(slice_, even, core)
+    fat_level = _fat_start(values[1], muscle_level)
+    return _Fit(
+        value=np.concatenate(values),
+        terms=np.concatenate([basis.at(*of) for of in chosen]),
+        of_muscle=np.arange(sum(map(len, values))) < len(values[0]),
+        basis=basis,
+        field=np.asarray(field, float),
+        start=(muscle_level, fat_level),
+        noise=noise_of(even, body),
+    )
+
+
+def _every_nth(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    rows, columns = np.nonzero(mask)
+    step = max(len(rows) // MOST_VOXELS, 1)
+    return rows[::step], columns[::step]
+
+
+def _basis(muscle: Mask, pixel_mm: tuple[float, float]) -> _Basis:
+    places = np.argwhere(muscle) * pixel_mm
+    middle = places.mean(0)
+    reach = LEVEL_BEYOND * max(float(np.abs(places - middle).max()), 1.0)
+    rows, columns = (
+        legvander(np.clip((np.arange(size) * step - centre) / reach, -1, 1), DEGREE)
+        for size, step, centre in zip(muscle.shape, pixel_mm, middle, strict=True)
+    )
+    degrees = np.array(
+        [(a, b) for a in range(DEGREE + 1) for b in range(DEGREE + 1) if 0 < a + b <= DEGREE]
+    )
+    return _Basis(rows, columns, degrees)
+
+
+def _muscle_start(slice_: AxialSlice, even: Floats, core: Mask) -> float:
+    """Logarithm of clean muscle: of psoas, the leanest, where there is enough of it."""
+    psoas = [code for code, part in anatomy.BY_CODE.items() if part.name == "psoas"]
+    lean = core & np.isin(slice_.labels, psoas)
+    values = np.sort(np.log(even[lean if lean.sum() >= LEAST_VOXELS else core]))
+    return _densest(values[: max(len(values) * 3 // 4, 1)])
+
+
+def _fat_start(values: Floats, muscle: float) -> float:
+    """Logarithm of pure fat; three times as bright as muscle where there is none."""
+    bright = np.sort(values[values > muscle + np.log(LEAST_RATIO)])
+    return _densest(bright) if len(bright) >= LEAST_VOXELS else muscle + np.log(3.0)
+
+
+def _densest(ordered: Floats) -> float:
+    """Middle of the shortest stretch that holds half of the values."""
+    half = max(len(ordered) // 2, 1)
+    widths = ordered[half - 1 :] - ordered[: len(ordered) - half + 1]
+    first = int(widths.argmin())
+    return float((ordered[first] + ordered[first + half - 1]) / 2)
+
+
+def _normal(away: Floats, sd: float) -> Floats:
+    return np.asarray(np.exp(-0.5 * (away / sd) ** 2) / (sd * np.sqrt(2 * np.pi)), float)
+
+
+def _spread(away: Floats, weight: Floats, least: float) -> float:
+    total = float(weight.sum())
+    if total < 1:
+        return least
+    return float(np.clip(np.sqrt((weight * away**2).sum() / total), least, MOST_SPREAD))
+
+
+def fat_region(slice_: AxialSlice, body: Mask) -> Mask:
+    """Where pure fat may lie: under the skin of the back, behind and between the muscles.
+
+    Parameters
+    ----------
+    body
+        ``bool[row, column]``: see :func:`body_of`.
+    """
+    muscle, pixel_mm = muscles_of(slice_.labels), slice_.pixel_mm
+    inner = ~grown(~body, pixel_mm, SKIN_MM)
+    free = ~grown(slice_.labels > 0, pixel_mm, 1.0)
+    near = grown(muscle, pixel_mm, NEAR_MM)
+    return np.asarray(inner & free & near & slice_.seen & _behind(slice_, muscle), bool)
+
+
+def _behind(slice_: AxialSlice, muscle: Mask) -> Mask:
+    """Pixels that lie further back than the front of the muscles of the back."""
+    back = slice_.toward((0.0, 1.0, 0.0)) * slice_.pixel_mm
+    rows, columns = muscle.shape
+    depth = np.arange(rows)[:, None] * back[0] + np.arange(columns)[None] * back[1]
+    psoas = [code for code, part in anatomy.BY_CODE.items() if part.name == "psoas"]
+    of_back = muscle & ~np.isin(slice_.labels, psoas)
+    chosen = depth[of_back if of_back.any() else muscle]
+    return np.asarray(depth > np.percentile(chosen, FRONT_PERCENT), bool)
