@@ -114,7 +114,7 @@ def _axial_scanner(rng: np.random.Generator) -> Scanner:
     low_field = rng.random() < 0.1
     noise = np.exp(rng.uniform(np.log(0.005), np.log(0.035)))
     return Scanner(
-        blur_mm=float(rng.uniform(0.08, 0.55)) + (0.4 if low_field else 0.0),
+        blur_mm=float(rng.uniform(0.05, 0.4)) + (0.4 if low_field else 0.0),
         coil_mm=float(np.exp(rng.uniform(np.log(45), np.log(220)))),
         bias=float(rng.uniform(0.03, 0.3)),
         noise=float(noise * (2.5 if low_field else 1.0)),
@@ -126,7 +126,7 @@ def _axial_scanner(rng: np.random.Generator) -> Scanner:
         breathing=sometimes(0.2, 0.03, 0.25),
         pulsation=sometimes(0.2, 0.02, 0.15),
         wrap_mm=sometimes(0.06, 8, 40),
-        acquired=sometimes(0.5, 0.6, 0.95, 1.0),
+        acquired=sometimes(0.4, 0.65, 0.95, 1.0),
         chemical_shift_mm=sometimes(0.5, -1.2, 1.2),
         evened=sometimes(0.4, 0.3, 1.0),
         phase="COL" if rng.random() < 0.5 else "ROW",

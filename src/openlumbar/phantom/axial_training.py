@@ -16,7 +16,7 @@ from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
 from openlumbar.phantom.acquire import acquire, sample_scanner
 from openlumbar.phantom.anatomy import AnatomyRanges, sample_anatomy
-from openlumbar.phantom.grids import DiscCurve, SliceFrame, disc_curve, slice_grid
+from openlumbar.phantom.grids import AXIAL_SPREAD, DiscCurve, SliceFrame, disc_curve, slice_grid
 from openlumbar.phantom.scene import Scene
 from openlumbar.phantom.tissue import (
     CHEMICAL,
@@ -273,7 +273,7 @@ def _case(
     frame = _frame(rng, float(curve.tilts_deg[nearest]), options)
     thickness = float(rng.uniform(*options.slice_mm))
     grid = slice_grid(curve.at(place), frame, thickness)
-    sample = scene.sample(grid, thickness, options.planes)
+    sample = scene.sample(grid, thickness, options.planes, spread=AXIAL_SPREAD)
     contrast, signals = _contrast(rng, options)
     image = acquire(
         scene, sample, signals, sample_scanner(rng, Plane.AXIAL), rng, _crossing(rng, grid, options)

@@ -12,6 +12,9 @@ from openlumbar.core.volume import Volume
 from openlumbar.phantom.geometry import PlacedDisc, Spine
 from openlumbar.phantom.scene import disc_frame
 
+#: How far the planes of an axial slice are spread (:meth:`Scene.sample`), in pixels.
+AXIAL_SPREAD = 0.33
+
 
 @dataclass(frozen=True)
 class SagittalFrame:

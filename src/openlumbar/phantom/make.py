@@ -14,7 +14,13 @@ from openlumbar.io.dicom_write import MrSeries, MrStudy, instance_uids
 from openlumbar.phantom.acquire import Scanner, acquire
 from openlumbar.phantom.anatomy import Anatomy, AnatomyRanges, sample_anatomy
 from openlumbar.phantom.axial_truth import muscles_of, sacs_of
-from openlumbar.phantom.grids import AxialFrame, SagittalFrame, axial_blocks, sagittal_grid
+from openlumbar.phantom.grids import (
+    AXIAL_SPREAD,
+    AxialFrame,
+    SagittalFrame,
+    axial_blocks,
+    sagittal_grid,
+)
 from openlumbar.phantom.scene import GridSample, Scene
 from openlumbar.phantom.tissue import CHEMICAL, SEQUENCES, Sequence, tissue_signals
 from openlumbar.phantom.truth import SeriesTruth, Truth, levels_of
@@ -249,7 +255,7 @@ class _Imaging:
         """Series on one set of grids; numbers run from ``first``."""
         if not plan.sequences:
             return []
-        samples = self.sample(plan.grids)
+        samples = self.sample(plan)
         truth = _series_truth(self.scene, plan.plane, samples)
         made = []
         for number, sequence in enumerate(plan.sequences, first):
@@ -257,10 +263,16 @@ class _Imaging:
             made.append((series, replace(truth, series=series.name), acquisition))
         return made
 
-    def sample(self, grids: tuple[Volume, ...]) -> list[GridSample]:
-        """Evaluate the phantom on grids of one series."""
-        part, planes = self.options.thickness, self.options.planes
-        return [self.scene.sample(grid, grid.spacing_mm[0] * part, planes) for grid in grids]
+    def sample(self, plan: _Plan) -> list[GridSample]:
+        """Evaluate the phantom on the grids of a plan."""
+        options = self.options
+        spread = AXIAL_SPREAD if plan.plane is Plane.AXIAL else 0.0
+        return [
+            self.scene.sample(
+                grid, grid.spacing_mm[0] * options.thickness, options.planes, spread=spread
+            )
+            for grid in plan.grids
+        ]
 
 
 def make_phantom(seed: int, options: PhantomOptions | None = None) -> Phantom:
