@@ -11,7 +11,6 @@ from openlumbar.segment.axial_align import (
     FRAME_SHAPE,
     STANDARD,
     Pose,
-    index_in,
     interpolate,
     pose_of,
 )
@@ -82,7 +81,7 @@ def test_to_the_standard_frame_and_back_is_where_it_was(section):
     grid = grid_of(section)
     pose = Pose(np.array([5.0, -3.0]), 0.3, 1.1)
     rows, columns = np.mgrid[: grid.shape[0], : grid.shape[1]].astype(np.float32)
-    index = pose.index_in_standard(grid)
+    index = pose.index_of(grid)
     for picture in (rows, columns):
         there = pose.to_standard(picture, grid, outside=np.nan)
         back = interpolate(there[None], index.reshape(2, -1)).reshape(grid.shape)
@@ -95,7 +94,7 @@ def test_to_the_standard_frame_and_back_is_where_it_was(section):
 def test_pixels_of_two_grids_meet_at_their_place():
     coarse = PlaneGrid((10, 20), (2.0, 1.5), (4.0, -6.0))
     fine = PlaneGrid((64, 64), (0.5, 0.7))
-    index = index_in(coarse, fine)
+    index = coarse.index_of(fine)
     place = coarse.place_mm(np.moveaxis(index, 0, -1))
     pixels = np.moveaxis(np.indices(fine.shape), 0, -1)
     np.testing.assert_allclose(place, fine.place_mm(pixels), atol=1e-4)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from openlumbar.core.masks import AxialMask
 from openlumbar.core.volume import Volume
 from openlumbar.imaging.frame import axial_frame_of
 from openlumbar.models import Predictor
-from openlumbar.segment.axial_align import Pose, index_in, interpolate, pose_of
+from openlumbar.segment.axial_align import Pose, interpolate, pose_of
 from openlumbar.segment.axial_clean import clean_slice
 from openlumbar.segment.axial_preprocess import (
     Picture,
@@ -31,7 +32,7 @@ from openlumbar.segment.axial_preprocess import (
     resampled,
     source_picture,
 )
-from openlumbar.segment.landmarks import PlaneGrid, find_landmarks
+from openlumbar.segment.landmarks import PlaneGrid, box_of, find_landmarks
 from openlumbar.segment.recognise import (
     NOT_A_SLICE,
     TURNED_CERTAINTY,
@@ -149,12 +150,15 @@ class _Slice:
     flags: tuple[str, ...]
 
 
+_Place = TypeVar("_Place", PlaneGrid, Pose)
+
+
 @dataclass(frozen=True, eq=False)
-class _Probability:
-    """``float32[class, row, column]`` and where its pixels lie."""
+class _Seen(Generic[_Place]):
+    """Probabilities ``float32[class, row, column]`` and where they lie in the slice."""
 
     values: NDArray[np.float32]
-    grid: PlaneGrid
+    place: _Place
 
 
 @dataclass(frozen=True)
@@ -170,44 +174,35 @@ class _Reader:
         _check_size((rows, columns), spacing_mm)
         native = PlaneGrid((rows, columns), spacing_mm)
         picture = source_picture(plane, spacing_mm, self.options.bias)
-        first = self._first(picture)
-        reading = self._reading(picture, first, native)
+        reading = self._reading(picture, native)
         if reading is not None and (not self.options.recognise or is_lumbar(reading)):
             return _named(reading, native)
-        turned = self._reads_turned(picture) if self.options.recognise else False
+        turned = self.options.recognise and self._reads_turned(picture)
         return _empty(native, UPSIDE_DOWN if turned else NOT_A_SLICE)
 
-    def _first(self, picture: Picture) -> _Probability:
-        """The whole picture, as it lies."""
-        pixel_mm = self.predictor.card.input.spacing_mm[0]
-        if self.options.align:
-            seen = overview(picture, pixel_mm)
-        else:
-            seen = resampled(picture, (pixel_mm, pixel_mm))
-        return _Probability(self._predict(normalise_slice(seen.values)), seen.grid)
-
-    def _reading(self, picture: Picture, first: _Probability, native: PlaneGrid) -> Reading | None:
-        """What the slice shows, by the second pass if there is one."""
+    def _reading(self, picture: Picture, native: PlaneGrid) -> Reading | None:
+        """What the slice shows, on its own pixels."""
         if not self.options.align:
-            return _read(first.values, index_in(first.grid, native), native)
-        landmarks = find_landmarks(first.values.argmax(0), first.grid)
+            pixel_mm = self.predictor.card.input.spacing_mm
+            return _read(self._look(resampled(picture, pixel_mm)), native)
+        glance = self._look(overview(picture))
+        landmarks = find_landmarks(glance.values.argmax(0), glance.place)
         pose = pose_of(landmarks) if landmarks else None
-        if pose is None:
-            return None
-        probability = self._second(picture, pose)
-        return _read(probability, pose.index_in_standard(native), native)
-
-    def _second(self, picture: Picture, pose: Pose) -> NDArray[np.float32]:
-        """Probabilities in the standard frame."""
-        standard = pose.to_standard(picture.values, picture.grid, float(picture.values.min()))
-        return self._predict(normalise_slice(standard))
+        return _read(self._look_again(picture, pose), native) if pose else None
 
     def _reads_turned(self, picture: Picture) -> bool:
-        """Whether the slice is read as a lumbar one, and surely, once front is put for back."""
+        """Whether front put for back makes a lumbar slice of it, and surely."""
         turned = Picture(picture.values[::-1], picture.grid)
-        seen = self._first(turned)
-        reading = _read(seen.values, index_in(seen.grid, seen.grid), seen.grid)
-        return is_lumbar(reading, TURNED_CERTAINTY)
+        seen = overview(turned)
+        return is_lumbar(_read(self._look(seen), seen.grid), TURNED_CERTAINTY)
+
+    def _look(self, picture: Picture) -> _Seen[PlaneGrid]:
+        return _Seen(self._predict(normalise_slice(picture.values)), picture.grid)
+
+    def _look_again(self, picture: Picture, pose: Pose) -> _Seen[Pose]:
+        """The part of the picture that matters, in the standard frame."""
+        standard = pose.to_standard(picture.values, picture.grid, float(picture.values.min()))
+        return _Seen(self._predict(normalise_slice(standard)), pose)
 
     def _predict(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities ``[class, row, column]`` of a normalised picture."""
@@ -227,20 +222,19 @@ def _check_size(shape: tuple[int, int], spacing_mm: tuple[float, float]) -> None
         )
 
 
-def _read(
-    probability: NDArray[np.float32], index: NDArray[np.float32], native: PlaneGrid
-) -> Reading | None:
+def _read(seen: _Seen, native: PlaneGrid) -> Reading | None:
     """Name what the network found, on the part of the slice where it found something."""
-    found = _busy(probability, index)
-    box = ndimage.find_objects(found.astype(np.uint8))
-    if not box:
+    something = seen.values[0] < _SURELY_NOTHING
+    corners = [(side.start - 1, side.stop) for side in box_of(something)]
+    places = seen.place.place_mm(np.array(np.meshgrid(*corners)).reshape(2, -1).T)
+    rows, columns = native.box_around(places)
+    if not something.any() or rows.start >= rows.stop or columns.start >= columns.stop:
         return None
-    rows, columns = box[0]
     grid = native.cropped(rows, columns)
-    inside = found[box[0]]
-    best = interpolate(probability, index[:, rows, columns][:, inside])
-    tissue = np.zeros(grid.shape, np.uint8)
-    certainty = np.ones(grid.shape, np.float32)
+    index = seen.place.index_of(grid)
+    inside = _at(ndimage.binary_dilation(something, np.ones((3, 3), bool)), index)
+    best = interpolate(seen.values, index[:, inside])
+    tissue, certainty = np.zeros(grid.shape, np.uint8), np.ones(grid.shape, np.float32)
     tissue[inside], certainty[inside] = best.argmax(1), best.max(1)
     landmarks = find_landmarks(tissue, grid)
     if landmarks is None:
@@ -248,16 +242,13 @@ def _read(
     return Reading(clean_slice(tissue, landmarks, grid), certainty, landmarks, grid)
 
 
-def _busy(probability: NDArray[np.float32], index: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Pixels, given by their index in the network's picture, that may be something."""
-    something = probability[0] < _SURELY_NOTHING
-    around = ndimage.binary_dilation(something, np.ones((3, 3), bool))
-    rows, columns = around.shape
-    last = np.array([rows - 1, columns - 1])[:, None, None]
-    # A pixel at the border may have its centre a little beyond the last one of the network's.
-    inside = ((index >= -1) & (index <= last + 1)).all(0)
-    nearest = np.rint(index).astype(np.intp).clip(0, last)
-    return np.asarray(inside & around[nearest[0], nearest[1]])
+def _at(mask: NDArray[np.bool_], index: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """A mask at places ``[2, ...]`` between its pixels; False beyond it."""
+    rows, columns = mask.shape
+    # A pixel at the border may have its centre a little beyond the last one of the mask.
+    framed = np.pad(np.pad(mask, 1, mode="edge"), 1)
+    row, column = np.rint(index).astype(np.int32) + 2
+    return np.asarray(framed[row.clip(0, rows + 3), column.clip(0, columns + 3)])
 
 
 def _named(reading: Reading, native: PlaneGrid) -> _Slice:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from openlumbar.segment.landmarks import Floats, Landmarks, PlaneGrid
+from openlumbar.segment.landmarks import Floats, Landmarks, PlaneGrid, affine_index
 
 #: Rows, columns and pixels of the standard frame. A cross-section of the muscles of the back
 #: and the psoas fits in, with 30 mm to spare.
@@ -74,44 +74,34 @@ class Pose:
             )
         )
 
-    def index_in_standard(self, grid: PlaneGrid) -> NDArray[np.float32]:
+    def place_mm(self, index: NDArray) -> Floats:
+        """Place in the picture of pixels ``[..., 2]`` (row, column) of the standard frame."""
+        away = (np.asarray(index) - np.array(FRAME_SAC)) * np.array(STANDARD.spacing_mm)
+        return np.asarray(self.sac_mm + away @ self._turn().T, np.float64)
+
+    def index_of(self, grid: PlaneGrid) -> NDArray[np.float32]:
         """Row and column in the standard frame of every pixel: ``[2, rows, columns]``."""
         matrix, offset = self._matrix(grid)
         back = np.asarray(np.linalg.inv(matrix), np.float64)
-        return _affine_index(back, -back @ offset, grid.shape)
+        return affine_index(back, -back @ offset, grid.shape)
 
     def _matrix(self, grid: PlaneGrid) -> tuple[Floats, Floats]:
         """Matrix and offset from indices of the standard frame to those of a grid."""
-        cos, sin = np.cos(self.turn_rad), np.sin(self.turn_rad)
-        turn = self.scale * np.array([[cos, -sin], [sin, cos]])
         to_index = 1 / np.array(grid.spacing_mm)
-        matrix = to_index[:, None] * turn * np.array(STANDARD.spacing_mm)
+        matrix = to_index[:, None] * self._turn() * np.array(STANDARD.spacing_mm)
         place = to_index * (self.sac_mm - grid.origin_mm)
         return matrix, place - matrix @ np.array(FRAME_SAC)
+
+    def _turn(self) -> Floats:
+        """Matrix from millimetres of the standard frame to those of the picture."""
+        cos, sin = np.cos(self.turn_rad), np.sin(self.turn_rad)
+        return self.scale * np.array([[cos, -sin], [sin, cos]])
 
 
 def pose_of(landmarks: Landmarks) -> Pose | None:
     """The pose that stands body, sac and muscles upright; None beyond :data:`MOST_TURN_RAD`."""
     turn = landmarks.turn_rad
     return Pose(landmarks.sac, turn) if abs(turn) <= MOST_TURN_RAD else None
-
-
-def index_in(grid: PlaneGrid, pixels: PlaneGrid) -> NDArray[np.float32]:
-    """Row and column in ``grid`` of every pixel of another picture: ``[2, rows, columns]``."""
-    spacing = np.array(grid.spacing_mm)
-    matrix = np.diag(np.array(pixels.spacing_mm) / spacing)
-    return _affine_index(matrix, (pixels.origin_mm - grid.origin_mm) / spacing, pixels.shape)
-
-
-def _affine_index(matrix: Floats, offset: Floats, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """``matrix @ (row, column) + offset`` of every pixel, ``[2, rows, columns]``."""
-    rows, columns = (np.arange(n) for n in shape)
-    return np.stack(
-        [
-            (matrix[axis, 0] * rows)[:, None] + (matrix[axis, 1] * columns + offset[axis])[None]
-            for axis in range(2)
-        ]
-    ).astype(np.float32)
 
 
 def interpolate(values: NDArray[np.float32], index: NDArray[np.float32]) -> NDArray[np.float32]:

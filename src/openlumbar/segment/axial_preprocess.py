@@ -25,9 +25,11 @@ INTENSITY_CEILING = 1.2
 #: Pictures are resampled from pixels of at least this size; finer detail is noise to a
 #: network that sees 0.8 mm.
 LEAST_SOURCE_MM = 0.6
-#: The first pass looks at this many pixels at most, in pixels of at most this size, and so at
-#: no more than about 330 mm: more than the spine and its muscles take.
-OVERVIEW_PIXELS, MOST_OVERVIEW_MM = 288, 1.15
+#: The first pass, which only asks where things lie, looks at pixels of this size, coarser
+#: than the network's own; of large pictures at coarser ones still, but not beyond what the
+#: network knows as a small patient.
+OVERVIEW_MM, MOST_OVERVIEW_MM = 1.0, 1.15
+OVERVIEW_PIXELS = 256
 
 
 def normalise_slice(picture: NDArray) -> NDArray[np.float32]:
@@ -134,19 +136,11 @@ def resampled(picture: Picture, spacing_mm: tuple[float, float]) -> Picture:
     return Picture(values, PlaneGrid(shape, spacing_mm, grid.centre_mm))
 
 
-def overview(picture: Picture, spacing_mm: float) -> Picture:
-    """What the first pass looks at: the tissue without the air, coarser where that is much.
-
-    Parameters
-    ----------
-    picture
-        A whole slice.
-    spacing_mm
-        Pixel that the network was trained on; the result's are this size or larger.
-    """
+def overview(picture: Picture) -> Picture:
+    """What the first pass looks at: the tissue without the air, in coarse pixels."""
     part = _without_air(picture)
     size_mm = np.sqrt(np.prod(part.grid.shape) * part.grid.pixel_mm2)
-    pixel_mm = float(np.clip(size_mm / OVERVIEW_PIXELS, spacing_mm, MOST_OVERVIEW_MM))
+    pixel_mm = float(np.clip(size_mm / OVERVIEW_PIXELS, OVERVIEW_MM, MOST_OVERVIEW_MM))
     return resampled(part, (pixel_mm, pixel_mm))
 
 

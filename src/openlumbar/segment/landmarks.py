@@ -82,6 +82,22 @@ class PlaneGrid:
         """Place of pixels ``[..., 2]`` (row, column), in millimetres (backward, leftward)."""
         return np.asarray(self.origin_mm + np.asarray(index) * np.array(self.spacing_mm), float)
 
+    def index_of(self, pixels: PlaneGrid) -> NDArray[np.float32]:
+        """Row and column here of every pixel of another picture: ``[2, rows, columns]``."""
+        spacing = np.array(self.spacing_mm)
+        matrix = np.diag(np.array(pixels.spacing_mm) / spacing)
+        return affine_index(matrix, (pixels.origin_mm - self.origin_mm) / spacing, pixels.shape)
+
+    def box_around(self, places_mm: Floats) -> tuple[slice, slice]:
+        """Rows and columns that hold places ``[n, 2]``, and a pixel more all around."""
+        index = (places_mm - self.origin_mm) / np.array(self.spacing_mm)
+        first = np.floor(index.min(0)).astype(int) - 1
+        last = np.ceil(index.max(0)).astype(int) + 2
+        rows, columns = (
+            slice(*np.clip((a, b), 0, n)) for a, b, n in zip(first, last, self.shape, strict=True)
+        )
+        return rows, columns
+
     def pixels_mm(self) -> tuple[Floats, Floats]:
         """Place of every pixel: ``[rows, 1]`` backward and ``[1, columns]`` leftward."""
         back, left = (
@@ -89,6 +105,17 @@ class PlaneGrid:
             for first, count, step in zip(self.origin_mm, self.shape, self.spacing_mm, strict=True)
         )
         return back[:, None], left[None]
+
+
+def affine_index(matrix: Floats, offset: Floats, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """``matrix @ (row, column) + offset`` of every pixel, ``float32[2, rows, columns]``."""
+    rows, columns = (np.arange(n) for n in shape)
+    return np.stack(
+        [
+            np.add.outer(matrix[axis, 0] * rows, matrix[axis, 1] * columns + offset[axis])
+            for axis in range(2)
+        ]
+    ).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
