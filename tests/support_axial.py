@@ -25,8 +25,8 @@ _PIECES = (
     (MULTIFIDUS[1], -10, 40, 5, 7),
     (ERECTOR[0], 29, 36, 9, 11),
     (ERECTOR[1], -29, 36, 7, 11),
-    (QUADRATUS[0], 41, 20, 4, 4),
-    (QUADRATUS[1], -41, 20, 3, 4),
+    (QUADRATUS[0], 40, 17, 5, 6),
+    (QUADRATUS[1], -40, 17, 4, 6),
 )
 
 

@@ -364,7 +364,7 @@ def bad(desk, tmp_path_factory):
         ("empty", ["--codes", "openlumbar"], "empty"),
         ("away", ["--codes", "openlumbar"], "0% of its labels lie within"),
         ("lost", ["--codes", "openlumbar"], "copy the image's header"),
-        ("muscle", ["--codes", "musclemap"], "holds multifidus only"),
+        ("muscle", ["--codes", "musclemap"], "muscles are measured on those alone"),
         ("counted", ["--codes", "spineps"], "labelling model"),
         ("spine", ["--codes", "spineps-subregions"], "do not tell one vertebra or disc"),
         ("totalspineseg", ["--codes", "spider"], "totalspineseg"),
@@ -392,15 +392,22 @@ def test_what_is_wrong_is_said_in_a_sentence(
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
-def test_an_image_that_is_not_sagittal_is_refused(phantom, desk, tmp_path, capfd):
-    axial = next(one for one in phantom.exam.series if one.plane == "axial")
-    save(axial.blocks[0].volume, tmp_path / "axial_T2w.nii.gz", (0, 2, 1))
+@pytest.mark.parametrize(
+    ("turned", "told"),
+    [(False, "of its labels lie within the image"), (True, "no sagittal and no axial series")],
+    ids=["axial", "coronal"],
+)
+def test_an_image_of_another_plane_is_refused(turned, told, phantom, desk, tmp_path, capfd):
+    axial = next(one for one in phantom.exam.series if one.plane == "axial").blocks[0].volume
+    quarter = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+    image = Volume(axial.array, quarter @ axial.affine if turned else axial.affine)
+    save(image, tmp_path / "other_T2w.nii.gz", (0, 2, 1))
     mask = desk / "openlumbar.nii.gz"
     code, _, err = run(
-        capfd, tmp_path / "axial_T2w.nii.gz", mask, "--codes", "openlumbar", "-o", tmp_path / "out"
+        capfd, tmp_path / "other_T2w.nii.gz", mask, "--codes", "openlumbar", "-o", tmp_path / "out"
     )
     assert code == 2
-    assert "no sagittal series" in err
+    assert told in err
 
 
 def test_an_input_inside_the_output_is_refused(desk, tmp_path, capfd):
