@@ -154,12 +154,25 @@ class _Line(NamedTuple):
     other: tuple[Tissue, float] | None
 
 
+#: Least depth of muscle and organs below the skin, mm.
+SKIN_GAP_MM = 3.0
+
+_SKIN_MM = 1.7
+# From the middle of the belly's oval to the back of its wall.
+_OVAL_MM = 62.0
+
 _CONTENT: dict[str, tuple[Tissue, Tissue, float]] = {
     "pulp": (Tissue.BOWEL, Tissue.FLUID, 0.35),
     "stool": (Tissue.ORGAN, Tissue.FAT, 0.3),
     "water": (Tissue.FLUID, Tissue.BOWEL, 0.3),
     "gas": (Tissue.AIR, Tissue.BOWEL, 0.06),
 }
+
+
+def _within(x: Floats, y: Floats, half_width: float, half_depth: Floats) -> Floats:
+    """About the distance inside an outline between an ellipse and a rectangle, mm."""
+    radial = shapes.outline(x, y, half_width, half_depth)
+    return np.sqrt(x * x + y * y) * (1 / np.maximum(radial, 0.05) - 1)
 
 
 def _surface(spine: Spine, rng: np.random.Generator) -> _Surface:
@@ -173,6 +186,16 @@ def _surface(spine: Spine, rng: np.random.Generator) -> _Surface:
         membrane=float(rng.uniform(0.3, 0.65)),
         infiltration=float(np.clip(rng.normal(spine.anatomy.muscle_fat * 0.6, 0.05), 0, 0.35)),
     )
+
+
+def _behind(spine: Spine, gain: float) -> Floats:
+    """Fat behind the fascia by row of the profile, mm."""
+    profile, usual = spine.profile, spine.anatomy.subcutaneous_mm
+    thick = profile.skin_y - profile.fascia_y
+    under = np.minimum(thick, usual)
+    # The skin of the lean follows the hollow of the back, which fat fills in others.
+    filled = np.clip(0.15 + usual / 28, 0, 1)
+    return np.maximum(gain * (under + filled * (thick - under)), 3.5).astype(np.float32)
 
 
 def _kidney(spine: Spine, side: int, rng: np.random.Generator) -> _Kidney:
@@ -208,6 +231,9 @@ def _colon(spine: Spine, build: Build, side: int, rng: np.random.Generator) -> l
     room = build.half_width - build.front_fat - 24 - size
     lateral = min(rng.uniform(84, 100), room) + 6 * np.sin(heights / 40 + rng.uniform(0, 6))
     dorsal = size * 0.9 + rng.uniform(-4, 22) + 14 * (heights < 20)
+    # In front of the kidney where it lies beside one.
+    below = spine.vertebra("L3").centre[2] - 15.0
+    dorsal = dorsal + 38 * np.clip((heights - below) / 30, 0, 1)
     row = profile.rows(heights.astype(np.float32))
     points = np.stack(
         [profile.sac_x[row] + side * lateral, profile.sac_y[row] - dorsal, heights], axis=1
@@ -243,7 +269,7 @@ def _ribs(spine: Spine, side: int, rng: np.random.Generator) -> list[tuple[Vecto
     for placed, reach in zip(bodies, (1.25, rng.uniform(0.5, 1.05)), strict=True):
         head = placed.centre
         knots = []
-        for wide, back, fall in ((28.0, 16.0, 4.0), (78.0, 27.0, 32.0), (118.0, 0.0, 66.0)):
+        for wide, back, fall in ((28.0, 12.0, 4.0), (80.0, 13.0, 34.0), (120.0, -10.0, 66.0)):
             z = head[2] - fall * 0.9
             row = int(profile.rows(np.array(z, np.float32)))
             knots.append(np.array([profile.sac_x[row] + side * wide, profile.sac_y[row] + back, z]))
@@ -269,7 +295,14 @@ def _lines(spine: Spine, rng: np.random.Generator) -> list[_Line]:
     tube([(fork, trunk, 10, wide), (top, trunk + 3, 11, wide * 1.15)], 1.0, vein=False)
     low = fork - rng.uniform(10, 22)
     tube([(low, cava + 3, 9, thick), (top, cava - 2, 12, thick)], rng.uniform(0.55, 0.9), vein=True)
+    first = float(spine.vertebra("L1").centre[2])
     for side in (-1, 1):
+        # The crura of the diaphragm.
+        low_end = first - rng.uniform(25, 75)
+        thick = rng.uniform(3.5, 6)
+        crus = ((low_end, 9, 3, 1.5), (first, 15, 3, thick), (first + 90, 20, 4, thick + 1))
+        z, dx, ahead, radius = np.array(crus).T
+        lines.append(_Line(z, side * dx, ahead, radius, 0.8, Tissue.MUSCLE, None))
         end, rim = rng.uniform(38, 46), low - rng.uniform(32, 45)
         tube(
             [
@@ -327,6 +360,7 @@ class Abdomen:
     ) -> None:
         self._spine, self._build, self._texture = spine, build, texture
         self._surface = _surface(spine, rng)
+        self._thick = _behind(spine, self._surface.back_gain)
         self._kidneys = [_kidney(spine, side, rng) for side in (-1, 1)]
         self._gut = _gut(spine, build, rng)
         self._gut += [loop for side in (-1, 1) for loop in _colon(spine, build, side, rng)]
@@ -342,42 +376,47 @@ class Abdomen:
         """Distance below the skin, and below the skin of the back alone, mm."""
         build, surface, profile = self._build, self._surface, self._spine.profile
         square = at.dx * at.dx
-        thick = (profile.skin_y[at.row] - profile.fascia_y[at.row]) * surface.back_gain
-        thick = np.maximum(thick, 3.5)
+        thick = self._thick[at.row]
         # Fat levels the furrow between the muscles of both sides.
         furrow = surface.bulge * (1 - np.exp(-square / 18**2)) / (1 + 0.02 * thick)
-        back = profile.fascia_y[at.row] + thick + furrow - surface.curve * square - canvas.y
-        front = canvas.y - build.front_y - np.float32(0.0028) * square
-        side = build.half_width - np.abs(at.dx)
-        edge = shapes.rounded_intersection(-back, -side, 45.0)
-        return np.minimum(-edge, front), back
+        skin = profile.fascia_y[at.row] + thick + furrow
+        back = skin - surface.curve * square - canvas.y
+        # An oval, flat where it lies on the table.
+        middle = profile.sac_y[at.row] + np.float32(surface.dorsal - _OVAL_MM)
+        v = canvas.y - middle
+        reach = np.where(v > 0, 1.2 * (skin - middle), np.maximum(middle - build.front_y, 50.0))
+        return np.minimum(_within(at.dx, v, build.half_width, reach), back), back
 
     def _wall_depth(self, canvas: Canvas, at: Where) -> Floats:
         """Distance inside the outer face of the belly's wall, mm."""
         build, surface = self._build, self._surface
-        middle = surface.dorsal - 62.0
+        middle = surface.dorsal - _OVAL_MM
         v = at.dy - np.float32(middle)
-        profile = self._spine.profile
-        front = build.front_y + build.front_fat - profile.sac_y[at.row] - middle
-        reach = np.where(v > 0, np.float32(62.0), np.maximum(-front, 40.0))
-        half = build.half_width - build.front_fat
-        radial = shapes.outline(at.dx, v, half, reach)
-        return np.sqrt(at.dx * at.dx + v * v) * (1 / np.maximum(radial, 0.05) - 1)
+        front = self._spine.profile.sac_y[at.row] + middle - build.front_y - build.front_fat
+        reach = np.where(v > 0, np.float32(_OVAL_MM), np.maximum(front, 40.0))
+        return _within(at.dx, v, build.half_width - build.front_fat, reach)
 
-    def outline(self, canvas: Canvas, at: Where) -> Mask:
-        """Paint skin and fat; returns the points deep enough to hold muscle."""
+    def outline(self, canvas: Canvas, at: Where) -> Floats:
+        """Paint skin and fat; returns the depth below the skin, mm."""
         depth, back = self._depth(canvas, at)
         canvas.put(depth > 0, Tissue.SKIN)
         lobes = self._texture.smooth(canvas.x, canvas.y, canvas.z, (5.0, 3.0, 9.0), 21)
-        septa = np.clip(1 - np.abs(lobes - 0.5) * 28, 0, 1) * np.clip(lobes[::-1] * 2 - 0.7, 0, 1)
-        profile = self._spine.profile
-        layer = (profile.skin_y[at.row] - profile.fascia_y[at.row]) * self._surface.back_gain
-        layer = layer * self._surface.membrane + 6 * (lobes - 0.5)
+        torn = self._texture.smooth(canvas.x, canvas.y, canvas.z, (6.0, 6.0, 9.0), 24)
+        septa = np.clip(1 - np.abs(lobes - 0.5) * 28, 0, 1) * np.clip(torn * 2 - 0.7, 0, 1)
+        layer = self._thick[at.row] * self._surface.membrane + 6 * (lobes - 0.5)
         membrane = np.clip(1.1 - np.abs(back - layer), 0, 0.5)
         part = np.maximum(0.45 * septa, membrane)
-        canvas.put(depth > 1.7, Tissue.FAT, (Tissue.LIGAMENT, part))
+        canvas.put(depth > _SKIN_MM, Tissue.FAT, (Tissue.LIGAMENT, part))
         self._strands(canvas, at)
-        return depth > 3.0
+        return depth
+
+    def cover(self, canvas: Canvas, depth: Floats) -> None:
+        """Paint skin, and a little fat, over muscle that would stand out of it."""
+        out = (depth < SKIN_GAP_MM) & (canvas.code > 0)
+        if out.any():
+            canvas.put(out, Tissue.FAT)
+            canvas.put(out & (depth < _SKIN_MM), Tissue.SKIN)
+            canvas.put(out & (depth < 0), Tissue.AIR)
 
     def _strands(self, canvas: Canvas, at: Where) -> None:
         """Small nerves, vessels and ligaments in the fat beside the spine."""
@@ -387,7 +426,9 @@ class Abdomen:
             return
         x, y, z = canvas.points(window)
         fine = self._texture.at(x, y, z, (0.6, 0.6, 3.0), 22)
-        part = np.clip((fine - 0.75) * 4, 0, 0.7)
+        # Fewer where no psoas is beside the spine.
+        sparse = np.clip((z - self._spine.vertebra("L1").centre[2]) / 60, 0, 0.2)
+        part = np.clip((fine - 0.77 - sparse) * 4, 0, 0.6)
         canvas.put(near[window], Tissue.FAT, (Tissue.LIGAMENT, part), window)
 
     def _muscle_part(self, canvas: Canvas, window: Window) -> Floats:
@@ -401,13 +442,14 @@ class Abdomen:
         # An aponeurosis beside the quadratus, three layers of muscle further out.
         begin = 62.0 + 0.33 * np.clip(150 - canvas.z, 0, 110)
         swell = np.clip((wide - begin - 6) / 34, 0, 1)
-        dorsal = at.dy > self._surface.dorsal - 62
+        dorsal = np.clip((at.dy - self._surface.dorsal + _OVAL_MM + 12) / 30, 0, 1)
         ventral = np.clip(1.25 - (wide / self._build.half_width), 0.45, 1)
-        thick = np.where(dorsal, 2.2 + self._surface.wall * swell, self._surface.wall * ventral)
+        thick = self._surface.wall * ventral
+        thick = thick + dorsal * (2.2 + self._surface.wall * swell - thick)
         layer = deep / thick
         wall = inside & (deep > 0) & (layer < 1)
         # Below the iliac crest there is none behind.
-        wall &= ~dorsal | ((wide > begin - 22) & (canvas.z > 22))
+        wall &= (dorsal < 0.6) | ((wide > begin - 22) & (canvas.z > 22))
         window = bounds(wall)
         if window is not None:
             part = self._muscle_part(canvas, window)
@@ -415,7 +457,9 @@ class Abdomen:
             part = np.where(between & (thick[window] > 10), np.maximum(part, 0.7), part)
             canvas.put(wall[window], Tissue.MUSCLE, (Tissue.FAT, part), window)
             rim = wall[window] & (
-                (layer[window] > 0.93) | (deep[window] < 0.7) | (swell[window] < 0.05)
+                (layer[window] > 0.93)
+                | (deep[window] < 0.7)
+                | ((swell[window] < 0.05) & (dorsal[window] > 0.6))
             )
             canvas.put(rim, Tissue.LIGAMENT, (Tissue.MUSCLE, 0.5), window)
         latissimus = (deep < -1.2) & (deep > -1.2 - 7 * swell) & (canvas.z > 75) & (at.dy > -40)
@@ -450,13 +494,14 @@ class Abdomen:
 
     def _solid(self, canvas: Canvas, at: Where, cavity: Mask) -> None:
         """Liver on the right, spleen on the left, where the plane is high enough."""
-        height = canvas.z - self._liver_z
+        wavy = 9 * np.sin(at.dx / 21 + self._liver_z) + 7 * np.sin(at.dy / 16 + self._spleen_z)
+        height = canvas.z - self._liver_z + wavy
         # The right lobe's tip hangs beside the kidney; the left lobe ends higher, in front.
-        lobe = height + 0.5 * (-at.dx - 70) - 0.006 * (at.dy + 30) ** 2
-        edge = 34 - 1.1 * np.maximum(-at.dx - 30, 0) + 9 * np.sin(at.dx / 21 + self._liver_z)
+        lobe = height + 0.5 * (-at.dx - 70) - 0.009 * (at.dy + 40) ** 2
+        edge = 34 - 1.1 * np.maximum(-at.dx - 30, 0) + wavy
         liver = (lobe > 0) & (at.dx < 45) & (at.ahead > edge)
-        tip = canvas.z - self._spleen_z + 0.6 * (at.dx - 95)
-        spleen = (tip - 0.012 * (at.dy + 5) ** 2 > 0) & (at.dx > 50)
+        tip = canvas.z - self._spleen_z + 0.9 * (np.abs(at.dx) - 105) + wavy
+        spleen = (tip - 0.02 * (at.dy + 5) ** 2 > 0) & (at.dx > 50)
         organ = cavity & (liver | spleen)
         window = bounds(organ)
         if window is None:

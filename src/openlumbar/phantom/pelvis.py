@@ -81,6 +81,11 @@ def _wing(side: int, shared: NDArray[np.float64], rng: np.random.Generator) -> _
     )
 
 
+def _fill(below: Floats, most: float) -> Floats:
+    """Thickness of a muscle that begins below the crest and nears its most."""
+    return most * (1 - np.exp(-np.maximum(below, 0) / np.float32(most)))
+
+
 class Pelvis:
     """Both iliac wings, iliacus and gluteal muscles.
 
@@ -141,10 +146,10 @@ class Pelvis:
             part = np.clip((streaks - 0.95 + self._fat) * 1.8, 0.02, 0.6)
             wavy = 0.5 + 0.5 * np.sin(plate.along / 19 + z / 23 + wing.crest_z)
             ahead, behind = plate.front - plate.half, -plate.front - plate.half
-            iliacus = np.minimum(0.55 * plate.below - 2, wing.iliacus)
+            iliacus = _fill(0.7 * plate.below, wing.iliacus)
             iliacus = iliacus * np.sqrt(np.clip(1 - ((plate.along - 82) / 70) ** 2, 0, 1))
             iliacus = iliacus * (0.85 + 0.3 * wavy)
-            gluteus = np.minimum(1.1 * plate.below - 4, wing.gluteus) * (0.8 + 0.4 * wavy)
+            gluteus = _fill(1.3 * plate.below - 5, wing.gluteus) * (0.8 + 0.4 * wavy)
             medius = gluteus * np.clip((plate.along - 12) / 30, 0, 1)
             maximus = np.clip(0.8 * (-6 - z), 0, wing.gluteus) * np.clip(
                 np.minimum(60 - plate.along, plate.along + 22) / 30, 0, 1

@@ -16,7 +16,7 @@ from openlumbar.core import anatomy as codes
 from openlumbar.core.masks import Tissue as Region
 from openlumbar.core.volume import Volume
 from openlumbar.phantom import shapes
-from openlumbar.phantom.abdomen import Abdomen, Build, where
+from openlumbar.phantom.abdomen import SKIN_GAP_MM, Abdomen, Build, where
 from openlumbar.phantom.anatomy import ENDPLATE_GAP_MM, Anatomy
 from openlumbar.phantom.canal import Canal, draw_rootlets
 from openlumbar.phantom.geometry import PlacedDisc, PlacedVertebra, Spine, place
@@ -274,10 +274,12 @@ class Scene:
             label,
         )
         # The basivertebral vein: a funnel that opens towards the back wall.
-        deep = y / np.float32(spec.depth_mm)
-        slit = (np.abs(z) < 0.4 + 3.2 * deep) & (np.abs(x) < 2 + 12 * deep) & (deep > 0.1)
+        deep = np.clip(y / np.float32(spec.depth_mm), 0, 1)
+        funnel = np.maximum(np.abs(z) / (0.4 + 3.2 * deep), np.abs(x) / (2 + 11 * deep))
         if not spec.name.startswith("S"):
-            canvas.put(marrow & slit, Tissue.VEIN, (Tissue.YELLOW_MARROW, 0.5), window, label)
+            vein = (Tissue.VEIN, np.clip(0.8 - 0.8 * funnel, 0, 0.55))
+            slit = marrow & (funnel < 1) & (deep > 0.1)
+            canvas.put(slit, Tissue.YELLOW_MARROW, vein, window, label)
 
     def _yellow(
         self,
@@ -328,7 +330,8 @@ class Scene:
     def paint(self, canvas: Canvas) -> None:
         """Paint all that the plane of a canvas cuts."""
         at = where(canvas, self.spine)
-        inside = self._abdomen.outline(canvas, at)
+        depth = self._abdomen.outline(canvas, at)
+        inside = depth > SKIN_GAP_MM
         self._abdomen.paint(canvas, at, inside)
         self._pelvis.muscles(canvas, inside)
         self._muscles.paint(canvas, inside)

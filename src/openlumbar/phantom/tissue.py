@@ -59,7 +59,7 @@ _TABLE: dict[Tissue, _Relaxation] = {
     Tissue.CORTEX: _Relaxation(500, 600, 8, 0.12, 0.0),
     Tissue.RED_MARROW: _Relaxation(750, 950, 55, 0.70, 0.2),
     Tissue.YELLOW_MARROW: _Relaxation(290, 390, 105, 0.80, 0.95),
-    Tissue.ANNULUS: _Relaxation(900, 1100, 34, 0.62, 0.0),
+    Tissue.ANNULUS: _Relaxation(900, 1100, 39, 0.64, 0.0),
     Tissue.NUCLEUS: _Relaxation(1050, 1300, 135, 0.92, 0.0),
     Tissue.CSF: _Relaxation(3800, 4200, 1200, 1.0, 0.0),
     Tissue.CORD: _Relaxation(800, 950, 82, 0.78, 0.0),
