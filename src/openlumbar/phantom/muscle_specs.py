@@ -98,7 +98,7 @@ class MuscleRanges:
         Chance that one multifidus has wasted away more than the other.
     """
 
-    thickness: float = 0.07
+    thickness: float = 0.055
     single: float = 0.04
     side: float = 0.025
     log_odds: float = 0.55
@@ -208,7 +208,7 @@ def sample_muscles(
         Distributions.
     """
     ranges = ranges or MuscleRanges()
-    thickness = rng.normal(1, ranges.thickness) * (owner.mass_index / 26.0) ** 0.2
+    thickness = rng.normal(1, ranges.thickness) * (owner.mass_index / 26.0) ** 0.15
     log_odds = _log_odds(owner.fat) + rng.normal(0, ranges.log_odds)
     shared = _Shared(
         owner=owner,

@@ -300,7 +300,7 @@ class Muscles:
         uneven = self._texture.linear(at, (3.0, 3.0, 6.0), 23)
         row = points.level_row
         depth = (multifidus.centre[1][row] - points.backward) / multifidus.half[0][row]
-        fading = np.clip(np.float32(0.9) + np.float32(0.8) * depth, 0.3, 1.9)
+        fading = np.clip(np.float32(0.8) + np.float32(0.6) * depth, 0.3, 1.4)
         return np.float32(2 * self._plane_mm) * fading * (np.float32(0.3) + uneven)
 
     def _off_body(self, points: _Points) -> Floats:
