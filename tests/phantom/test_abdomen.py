@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from openlumbar.core import anatomy as codes
 from openlumbar.phantom import shapes
-from openlumbar.phantom.abdomen import bounds
 from openlumbar.phantom.anatomy import AnatomyRanges, sample_anatomy
+from openlumbar.phantom.frame import bounds
 from openlumbar.phantom.scene import Canvas, Scene
 from openlumbar.phantom.tissue import Tissue
 

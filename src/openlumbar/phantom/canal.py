@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from openlumbar.core import anatomy as codes
 from openlumbar.core.masks import Tissue as Region
 from openlumbar.phantom import shapes
-from openlumbar.phantom.abdomen import Where, bounds
+from openlumbar.phantom.frame import Where, bounds
 from openlumbar.phantom.geometry import PlacedVertebra, Spine
 from openlumbar.phantom.texture import Texture
 from openlumbar.phantom.tissue import Tissue

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from openlumbar.phantom.abdomen import bounds
+from openlumbar.phantom.frame import bounds
 from openlumbar.phantom.geometry import Spine
 from openlumbar.phantom.texture import Texture
 from openlumbar.phantom.tissue import Tissue
@@ -123,9 +123,9 @@ class Pelvis:
         front = front + 5.0 * np.sin(np.clip(along, 0, 95) * np.float32(np.pi / 95))
         below = wing.crest_z - ((along - 75) / 75) ** 2 * 22 - z
         thin = np.clip(np.abs(along - 52) / 45, 0.7, 1)
-        half = 0.5 * np.float32(wing.thickness) * np.where(along < 10, 1, thin)
         # The crest is a rim thicker than the blade below it.
-        half = half * (1 + 0.25 * np.exp(-((below / 8) ** 2)))
+        rim = 1 + 0.25 * np.exp(-((below / 8) ** 2))
+        half = 0.5 * np.float32(wing.thickness) * np.where(along < 10, 1, thin) * rim
         return _Plate(window, along, front, below, half)
 
     def _distance(self, plate: _Plate) -> Floats:

@@ -16,9 +16,10 @@ from openlumbar.core import anatomy as codes
 from openlumbar.core.masks import Tissue as Region
 from openlumbar.core.volume import Volume
 from openlumbar.phantom import shapes
-from openlumbar.phantom.abdomen import SKIN_GAP_MM, Abdomen, Build, where
+from openlumbar.phantom.abdomen import SKIN_GAP_MM, Abdomen, Build
 from openlumbar.phantom.anatomy import ENDPLATE_GAP_MM, Anatomy
 from openlumbar.phantom.canal import Canal, draw_rootlets
+from openlumbar.phantom.frame import where
 from openlumbar.phantom.geometry import PlacedDisc, PlacedVertebra, Spine, place
 from openlumbar.phantom.muscles import Muscles
 from openlumbar.phantom.pelvis import Pelvis
@@ -336,8 +337,7 @@ class Scene:
         self._pelvis.muscles(canvas, inside)
         self._muscles.paint(canvas, inside)
         self._pelvis.bones(canvas, inside)
-        self._abdomen.ribs(canvas)
-        self._abdomen.vessels(canvas, at)
+        self._abdomen.finish(canvas, at)
         self.canal.ligaments(canvas, at)
         for placed in self.spine.vertebrae:
             self.canal.roots(canvas, placed)
