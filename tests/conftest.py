@@ -11,7 +11,7 @@ import pytest
 from openlumbar.core.exam import Series, Weighting
 from openlumbar.phantom import PhantomOptions, make_phantom, write_phantom
 from openlumbar.phantom.grids import AxialFrame, SagittalFrame
-from support_models import card_for
+from support_models import SeesNothing, card_for
 
 #: In-plane pixel of the phantom, and what the painted predictor asks for: no resampling,
 #: so that the painted tissue arrives as it was painted.
@@ -88,6 +88,18 @@ def painted_nifti(painted_exam, tmp_path_factory):
 @pytest.fixture(scope="session")
 def predictor():
     return PaintedPredictor()
+
+
+@pytest.fixture(scope="session")
+def axial_predictor():
+    """An axial network for exams whose axial pictures a test is not about."""
+    return SeesNothing()
+
+
+@pytest.fixture(scope="session")
+def networks(predictor, axial_predictor):
+    """What :func:`openlumbar.models.load_model` may be replaced by."""
+    return {"sagittal": predictor, "axial": axial_predictor}.__getitem__
 
 
 def sagittal(exam) -> Series:

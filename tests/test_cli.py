@@ -20,9 +20,9 @@ def logs(tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture
-def shipped(monkeypatch, predictor):
+def shipped(monkeypatch, networks):
     """The painted predictor in the place of the shipped weights."""
-    monkeypatch.setattr("openlumbar.pipeline.images.load_model", lambda name: predictor)
+    monkeypatch.setattr("openlumbar.pipeline.images.load_model", networks)
 
 
 def run(capfd, *arguments):
@@ -82,6 +82,7 @@ def test_the_patient_that_was_asked_for_is_not_written_down(
         ["analyze", "notes", "-o", "notes/notes.txt"],
         ["analyze", "exam", "-o", "notes"],
         ["analyze", "exam", "-o", "out", "--model", "no-such.onnx"],
+        ["analyze", "exam", "-o", "out", "--axial-model", "no-such.onnx"],
         ["train", "no-such-recipe", "--data", "exam", "-o", "out"],
         ["train", "sagittal", "--data", "no-such-folder", "-o", "out"],
     ],
@@ -112,7 +113,8 @@ def test_a_failed_stage_is_exit_code_3_and_the_rest_is_there(
     assert str(log) in err
     assert "Traceback" in log.read_text()
     assert (out / "exam.json").exists()
-    assert len(json.loads((out / "run.json").read_text())["failures"]) == 1
+    failures = json.loads((out / "run.json").read_text())["failures"]
+    assert [failure["stage"] for failure in failures] == ["segment"] * 2  # of either plane
 
 
 def test_a_bug_is_exit_code_1_one_line_and_a_log(monkeypatch, painted_dicom, tmp_path, capfd, logs):

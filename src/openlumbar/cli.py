@@ -123,12 +123,15 @@ def analyze(
     model: Annotated[
         Path | None, Parameter(help="Weights of another sagittal network (.onnx with its card).")
     ] = None,
+    axial_model: Annotated[
+        Path | None, Parameter(help="Weights of another axial network, likewise.")
+    ] = None,
 ) -> int:
     """Segment, name and measure the anatomy of one exam."""
     from openlumbar.pipeline import analyze_files
 
     flags = read or ReadFlags()
-    options = _analyze_options(flags, model)
+    options = _analyze_options(flags, model, axial_model)
     with _shown_progress() as progress:
         analysis = analyze_files(inputs, out, flags.options(), options, progress)
     return _tell(analysis, out)
@@ -300,12 +303,17 @@ def labels() -> int:
     return DONE
 
 
-def _analyze_options(flags: ReadFlags, model: Path | None) -> AnalyzeOptions:
+def _analyze_options(
+    flags: ReadFlags, model: Path | None, axial_model: Path | None
+) -> AnalyzeOptions:
     from openlumbar.models import load_model
     from openlumbar.pipeline import AnalyzeOptions
 
-    predictor = load_model(model) if model else None
-    return AnalyzeOptions(predictor=predictor, noted=flags.noted())
+    return AnalyzeOptions(
+        predictor=load_model(model) if model else None,
+        axial_predictor=load_model(axial_model) if axial_model else None,
+        noted=flags.noted(),
+    )
 
 
 def _tell(analysis: Analysis, out: Path) -> int:

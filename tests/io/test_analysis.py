@@ -22,9 +22,11 @@ MARKERS = ("ZZNAME", "ZZGIVEN", "ZZID", "ZZOTHER", "ZZCOMMENT", "ZZFOLDER", "190
 
 
 @pytest.fixture(scope="module")
-def from_dicom(painted_dicom, predictor, tmp_path_factory):
+def from_dicom(painted_dicom, predictor, axial_predictor, tmp_path_factory):
     out = tmp_path_factory.mktemp("dicom") / "out"
-    return out, analyze_files([painted_dicom], out, options=AnalyzeOptions(predictor=predictor))
+    return out, analyze_files(
+        [painted_dicom], out, options=AnalyzeOptions(predictor, axial_predictor)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +151,9 @@ def test_every_json_has_a_schema_version(from_dicom):
         assert json.loads(path.read_text())["schema_version"] == 1, path.name
 
 
-def test_nothing_in_the_output_names_the_patient(painted_dicom, predictor, tmp_path):
+def test_nothing_in_the_output_names_the_patient(
+    painted_dicom, predictor, axial_predictor, tmp_path
+):
     folder = tmp_path / "ZZFOLDER^ZZNAME"
     for path in painted_dicom.rglob("*.dcm"):
         dataset = pydicom.dcmread(path)
@@ -160,7 +164,7 @@ def test_nothing_in_the_output_names_the_patient(painted_dicom, predictor, tmp_p
         place.parent.mkdir(parents=True, exist_ok=True)
         dataset.save_as(place)
     out = tmp_path / "out"
-    analyze_files([folder], out, options=AnalyzeOptions(predictor=predictor))
+    analyze_files([folder], out, options=AnalyzeOptions(predictor, axial_predictor))
     # DICOM results go back into the study of their patient, and nothing else does.
     files = [path for path in out.rglob("*") if path.is_file() and path.parent.name != "dicom"]
     assert len(files) > 8

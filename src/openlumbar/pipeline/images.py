@@ -31,6 +31,8 @@ from openlumbar.exam import ReadOptions, read_exam
 from openlumbar.io.analysis import Analysis
 from openlumbar.io.outfolder import check_apart, replacing
 from openlumbar.models import Predictor, load_model
+from openlumbar.pipeline.axial import axial_findings
+from openlumbar.pipeline.findings import together
 from openlumbar.pipeline.results import write_results
 from openlumbar.pipeline.sagittal import sagittal_findings
 from openlumbar.pipeline.stages import Stages
@@ -46,12 +48,15 @@ class AnalyzeOptions:
     ----------
     predictor
         The sagittal network; the one that ships with OpenLumbar when None.
+    axial_predictor
+        The axial network, likewise.
     noted
         What else made the exam what it is (a weighting that was given, say): written
         to ``run.json`` and used for nothing. Never an identity or a path.
     """
 
     predictor: Predictor | None = None
+    axial_predictor: Predictor | None = None
     noted: Mapping[str, str | float | int | None] = field(default_factory=dict)
 
 
@@ -60,7 +65,8 @@ def analyze(
 ) -> Analysis:
     """Segment, name and measure the anatomy of an exam.
 
-    Sagittal series are segmented, named and measured; others are kept as images.
+    Sagittal and axial series are segmented and measured; others are kept as images. What
+    fails in one plane leaves the other alone.
 
     Parameters
     ----------
@@ -79,7 +85,13 @@ def analyze(
     options = options or AnalyzeOptions()
     stages = Stages(progress)
     sagittal = partial(_loaded, options.predictor, "sagittal", stages)
-    found = sagittal_findings(exam.of_plane(Plane.SAGITTAL), sagittal, stages)
+    axial = partial(_loaded, options.axial_predictor, "axial", stages)
+    found = together(
+        (
+            sagittal_findings(exam.of_plane(Plane.SAGITTAL), sagittal, stages),
+            axial_findings(exam.of_plane(Plane.AXIAL), axial, stages),
+        )
+    )
     return Analysis(
         exam=exam,
         masks=Masks(found.masks),
@@ -113,7 +125,11 @@ def _absent(exam: Exam) -> tuple[str, ...]:
     """Say what was not done because there was nothing to do it on."""
     if exam.of_plane(Plane.SAGITTAL):
         return ()
-    return ("no sagittal series was found, so nothing was segmented or named",)
+    if exam.of_plane(Plane.AXIAL):
+        return (
+            "no sagittal series was found, so no vertebra was named; axial slices were measured",
+        )
+    return ("no sagittal and no axial series was found, so nothing was segmented or named",)
 
 
 def analyze_files(
