@@ -44,6 +44,7 @@ from openlumbar.train.axial_pictures import (
     classes_of_axial_mask,
     cut_axially,
     read_axial_array,
+    widen,
 )
 from openlumbar.train.spider import read_outlines, read_spider_space
 
@@ -52,7 +53,7 @@ MUSCLES = AXIAL_TISSUE_NAMES[1:5]
 LEAST_MM2 = 100.0
 #: Seeds of phantoms for figures; those for training begin at 200,000.
 FIRST_SEED = 7_000
-CUT_MM = 0.625
+CUT_MM, WIDE_MM = 0.625, 200.0
 #: Half the width over which the sac's depth is averaged, mm.
 MIDDLE_MM = 2.0
 STEPS: dict[str, AxialOptions] = {
@@ -210,13 +211,15 @@ def _cuts(
     outlines = read_outlines(
         Path(__file__).parents[1] / "src/openlumbar/recipes/sacrum_outlines.json"
     )
-    whole = AxialOptions(recognise=False)
+    whole = AxialOptions(align=False, recognise=False)
     for path in sorted((data / "spider_space").glob("sub-*_T2w.nii.gz")):
         if str(int(path.name[4:7])) not in patients:
             continue
         volume = read_spider_space(path, outlines)
         rng = np.random.default_rng(int(path.name[4:7]))
-        for cut in cut_axially(volume, rng, 30, CUT_MM):
+        for narrow in cut_axially(volume, rng, 30, CUT_MM):
+            # As wide as an axial picture, black beside the volume.
+            cut = widen(narrow, round(WIDE_MM / CUT_MM), rng, p_smeared=0.0)
             series = series_of(cut.image[None], (4.0, CUT_MM, CUT_MM), cut.name)
             yield cut.label, classes(segment_axial(series, predictor, None, whole)[0])
 

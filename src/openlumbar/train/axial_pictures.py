@@ -225,11 +225,13 @@ def _cut_label(tissue: NDArray[np.uint8], spacing_mm: float) -> NDArray[np.uint8
     return label
 
 
-def widen(picture: AxialPicture, columns: int, rng: np.random.Generator) -> AxialPicture:
+def widen(
+    picture: AxialPicture, columns: int, rng: np.random.Generator, p_smeared: float = 0.25
+) -> AxialPicture:
     """Put a narrow cut into the middle of a wider picture: black, or smeared sideways."""
     missing = max(0, columns - picture.image.shape[1])
     sides = (missing // 2, missing - missing // 2)
-    mode: Literal["edge", "constant"] = "edge" if rng.random() < 0.25 else "constant"
+    mode: Literal["edge", "constant"] = "edge" if rng.random() < p_smeared else "constant"
     image = np.pad(picture.image, ((0, 0), sides), mode=mode)
     label = np.pad(picture.label, ((0, 0), sides), constant_values=IGNORE)
     return AxialPicture(picture.name, picture.patient, image, label)
