@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from openlumbar.core.anatomy import disc_code, vertebra_code
+from openlumbar.core.anatomy import SPINAL_CANAL, UNKNOWN_VERTEBRA, disc_code, vertebra_code
 from openlumbar.core.exam import Block, Exam, Series, Subject, Weighting
 from openlumbar.core.levels import LevelRow, Levels, Numbering
 from openlumbar.core.masks import Masks, SeriesMasks
@@ -121,3 +121,118 @@ def analysis_of(*series, measurements=(), masks=True, failures=(), warnings=()):
 def plain_analysis():
     series = sagittal_series()
     return analysis_of(series, measurements=some_measurements(series))
+
+
+# Axial -------------------------------------------------------------------------------
+
+#: Axial: i to the patient's left, j to the back, k to the head; 1 x 1 x 4 mm.
+AXIAL_AFFINE = np.array([[1.0, 0, 0, -40], [0, 1.0, 0, -30], [0, 0, 4.0, 0], [0, 0, 0, 1.0]])
+#: Slices, rows, columns.
+AXIAL_SHAPE = (4, 60, 80)
+#: Rows and columns of what is painted into every slice.
+AXIAL_BOXES = {
+    5101: (slice(40, 55), slice(45, 60)),  # multifidus, the left one at the picture's right
+    5102: (slice(40, 55), slice(20, 35)),
+    UNKNOWN_VERTEBRA: (slice(10, 28), slice(28, 52)),
+    SPINAL_CANAL: (slice(30, 38), slice(35, 45)),
+}
+
+
+def axial_affine(z_mm=0.0, tilt_deg=0.0):
+    """A block whose first row's middle lies at a height, its front lower by a tilt."""
+    angle = np.radians(tilt_deg)
+    turn = np.array(
+        [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]]
+    )
+    affine = AXIAL_AFFINE.copy()
+    affine[:3, :3] = turn @ AXIAL_AFFINE[:3, :3]
+    affine[2, 3] = z_mm
+    return affine
+
+
+def axial_series(name="spine_axial_T2w", weighting=Weighting.T2, affines=(AXIAL_AFFINE,)):
+    """Brighter to the patient's left, to the back and to the head."""
+    k, j, i = np.indices(AXIAL_SHAPE)
+    array = (2.0 * i + j + 40.0 * k).astype(np.float32)
+    names = tuple(f"{name}-{slice_}" for slice_ in range(AXIAL_SHAPE[0]))
+    blocks = tuple(Block(Volume(array, affine), names) for affine in affines)
+    return Series(name, Plane.AXIAL, weighting, blocks, "nifti")
+
+
+def axial_masks(series):
+    """Multifidus of both sides, a vertebra and the sac in every slice."""
+    labels = np.zeros(AXIAL_SHAPE, np.uint16)
+    for code, (rows, columns) in AXIAL_BOXES.items():
+        labels[:, rows, columns] = code
+    bodies = np.where(labels == UNKNOWN_VERTEBRA, labels, 0).astype(np.uint16)
+    volumes = [block.volume for block in series.blocks]
+    return SeriesMasks(
+        series.name,
+        tuple(volume.with_array(labels) for volume in volumes),
+        tuple(volume.with_array(bodies) for volume in volumes),
+    )
+
+
+def of_slice(series, slice_, metric, value, **changes):
+    """A number of the left multifidus."""
+    facts = {
+        "structure": "multifidus",
+        "level": "",
+        "side": "left",
+        "slice": slice_,
+        "lines": (),
+    }
+    return measurement(series, metric, value, **(facts | changes))
+
+
+def sac_diameter(series, slice_, value=8.0, **changes):
+    """Antero-posterior, with its ruler on the midline of the first block."""
+    z = 4.0 * slice_
+    ruler = Line(RULER, ((-0.5, -0.5, z), (-0.5, 7.5, z)))
+    facts = {"structure": "dural sac", "side": "", "lines": (ruler,)}
+    return of_slice(series, slice_, "ap_diameter_mm", value, **(facts | changes))
+
+
+def axial_measurements(series, slices=range(4), block=0):
+    """Area and fat of both sides, and the sac; all grow from slice to slice."""
+    fat = "fat_fraction_partial_volume_percent"
+    found = []
+    for k in slices:
+        for side, area in (("left", 8.0 + k), ("right", 6.0 + k)):
+            found.append(of_slice(series, k, "csa_cm2", area, side=side, block=block))
+            found.append(of_slice(series, k, fat, 10.0 + k, side=side, block=block))
+        sac = {"structure": "dural sac", "side": "", "block": block}
+        found.append(of_slice(series, k, "area_mm2", 150.0 + k, **sac))
+    return tuple(found)
+
+
+def slice_row(series, slice_, level="", disc_level="", flags=(), block=0):
+    return LevelRow(
+        series.name,
+        block,
+        slice_,
+        "",
+        "slice",
+        0,
+        level,
+        disc_level,
+        0.9,
+        0,
+        0,
+        0,
+        "geometry",
+        flags,
+    )
+
+
+def axial_analysis(*series, measurements=None, rows=(), masks=True):
+    """Axial series alone."""
+    if measurements is None:
+        measurements = tuple(m for one in series for m in axial_measurements(one))
+    return Analysis(
+        exam=Exam(series, subject=Subject(sex="F", age_years=54.0)),
+        masks=Masks(tuple(axial_masks(one) for one in series) if masks else ()),
+        levels=Levels(tuple(rows)),
+        run=Run("0.1.0", weights=(Weights("axial", "0.1.0", "ab" * 32),)),
+        measurements=tuple(measurements),
+    )

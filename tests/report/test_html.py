@@ -1,14 +1,9 @@
-import base64
-import io
-import re
-import shutil
 import subprocess
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from PIL import Image
+from report_pages import CHROMIUM, Page, pixels_of, points_of
 from report_samples import (
     analysis_of,
     measurement,
@@ -26,51 +21,10 @@ from openlumbar.report.content import report_of
 from openlumbar.report.html import html_of, write_html
 from openlumbar.report.viewer import viewers_of
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-_VOID = {"meta", "img", "input", "br"}
-
-
-class Page(HTMLParser):
-    """Elements of a page; fails where a tag is closed that is not open."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.elements, self.words = [], [], []
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in _VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] not in ("style", "script"):
-            self.words.append(data)
-
-    def attribute(self, name):
-        return [attributes[name] for _, attributes in self.elements if name in attributes]
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.words).split())
-
 
 def viewer_of(analysis):
     (viewer,) = viewers_of(analysis, report_of(analysis))
     return viewer
-
-
-def points_of(path):
-    """All points of a path, in millimetres."""
-    numbers = [[int(n) for n in re.findall(r"-?\d+", ring)] for ring in path.split("z") if ring]
-    return np.concatenate([np.cumsum(np.reshape(ring, (-1, 2)), axis=0) for ring in numbers]) / 10
 
 
 def turned(analysis, axes, flips):
@@ -97,11 +51,6 @@ def turned(analysis, axes, flips):
         exam=Exam((replace(series, blocks=blocks),)),
         masks=Masks((turned_masks,)),
     )
-
-
-def pixels_of(slide):
-    data = slide.picture.removeprefix("data:image/jpeg;base64,")
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
 
 
 def test_the_page_is_whole_and_every_ruler_belongs_to_a_number():

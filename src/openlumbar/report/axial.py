@@ -24,6 +24,7 @@ from openlumbar.report.axial_findings import axial_findings
 from openlumbar.report.cells import cell_of
 from openlumbar.report.parts import (
     AxialHead,
+    AxialLevel,
     AxialSection,
     AxialSlice,
     AxialTable,
@@ -101,16 +102,18 @@ def _section(analysis: Analysis, series: Series, key: str, title: str) -> AxialS
         for row in analysis.levels.rows
         if row.series == series.name and row.structure == "slice"
     ]
-    measured = [m for m in analysis.measurements if m.series == series.name]
+    measured = [m for m in analysis.measurements if m.series == series.name and m.slice is not None]
     slices = _slices(analysis, series, key, rows)
+    levels = _levels(analysis, series.name, key, slices)
     return AxialSection(
         key=key,
         title=title,
         series=series.name,
         slices=slices,
         first=_first(slices),
-        at_levels=_at_levels(slices),
-        tables=_tables(slices),
+        levels=levels,
+        tables=_tables([one.cells for one in slices]),
+        level_tables=_tables([level.cells for level in levels]),
         findings=axial_findings(slices, measured),
         doubts=_doubts(slices, rows, measured, title),
         measured=bool(measured),
@@ -153,7 +156,7 @@ def _slice_title(series: Series, place: _Place) -> str:
 
 
 def _cells(analysis: Analysis, series: str, key: str) -> dict[_Place, dict[_Key, Cell]]:
-    """Numbers of a series by block and slice; those of no slice are in the tables alone."""
+    """Numbers of a series by block and slice."""
     found: dict[_Place, dict[_Key, Cell]] = {}
     for number, m in enumerate(analysis.measurements):
         if m.series == series and m.slice is not None:
@@ -210,25 +213,32 @@ def _first(slices: Sequence[AxialSlice]) -> int:
     return max(range(len(slices)), key=merit)
 
 
-def _at_levels(slices: Sequence[AxialSlice]) -> tuple[int, ...]:
-    """Of each disc that is known the slice through its middle, from head to foot."""
-    found = []
-    places = sorted(
-        (place for place, one in enumerate(slices) if one.disc_level),
-        key=lambda place: (rank(slices[place].disc_level), place),
+def _levels(
+    analysis: Analysis, series: str, key: str, slices: Sequence[AxialSlice]
+) -> tuple[AxialLevel, ...]:
+    """Discs with numbers of their own, which are those of no single slice."""
+    cells: dict[str, dict[_Key, Cell]] = {}
+    for number, m in enumerate(analysis.measurements):
+        if m.series == series and m.slice is None and m.level:
+            cells.setdefault(m.level, {})[m.structure, m.side, m.metric] = cell_of(number, m, key)
+    return tuple(
+        AxialLevel(name, _place_of(name, slices), cells[name])
+        for name in sorted(cells, key=lambda name: (rank(name), name))
     )
-    for disc, group in groupby(places, key=lambda place: slices[place].disc_level):
-        near = list(group)
-        within = [place for place in near if slices[place].level == disc] or near
-        found.append(within[len(within) // 2])
-    return tuple(found)
+
+
+def _place_of(disc: str, slices: Sequence[AxialSlice]) -> int:
+    """The middle one of the slices that lie in a disc, or are nearest to it."""
+    near = [place for place, one in enumerate(slices) if one.disc_level == disc]
+    within = [place for place in near if slices[place].level == disc] or near
+    return within[len(within) // 2] if within else 0
 
 
 # Tables ------------------------------------------------------------------------------
 
 
-def _tables(slices: Sequence[AxialSlice]) -> tuple[AxialTable, ...]:
-    seen = {key for one in slices for key in one.cells}
+def _tables(lines: Sequence[dict[_Key, Cell]]) -> tuple[AxialTable, ...]:
+    seen = {key for cells in lines for key in cells}
     wanted = [
         (
             (key, title, note),
@@ -243,7 +253,7 @@ def _tables(slices: Sequence[AxialSlice]) -> tuple[AxialTable, ...]:
     rest = [((structure, "", metric), head) for structure, metric, head in _OF_THE_REST]
     wanted.insert(3, (("sac", "Dural sac, disc and slice", ""), rest))
     tables = (
-        _table(words, [column for column in columns if column[0] in seen], slices)
+        _table(words, [column for column in columns if column[0] in seen], lines)
         for words, columns in wanted
     )
     return tuple(table for table in tables if table.heads)
@@ -252,19 +262,19 @@ def _tables(slices: Sequence[AxialSlice]) -> tuple[AxialTable, ...]:
 def _table(
     words: tuple[str, str, str],
     columns: Sequence[tuple[_Key, str]],
-    slices: Sequence[AxialSlice],
+    lines: Sequence[dict[_Key, Cell]],
 ) -> AxialTable:
     key, title, note = words
     heads = tuple(
         AxialHead(head, SIDES[side], UNITS[METRICS[structure, metric].unit][0])
         for (structure, side, metric), head in columns
     )
-    lines = tuple(
-        (place, tuple(one.cells.get(number) for number, _ in columns))
-        for place, one in enumerate(slices)
-        if any(number in one.cells for number, _ in columns)
+    rows = tuple(
+        (place, tuple(cells.get(number) for number, _ in columns))
+        for place, cells in enumerate(lines)
+        if any(number in cells for number, _ in columns)
     )
-    return AxialTable(key, title, note, heads, lines)
+    return AxialTable(key, title, note, heads, rows)
 
 
 # Doubts ------------------------------------------------------------------------------
@@ -295,10 +305,12 @@ def _doubt(
         (row.block, row.slice) for row in rows if flag in row.flags
     }
     where |= {(m.block, m.slice) for m in marked}
+    found = [one for one in slices if (one.block, one.slice) in where]
+    everywhere = len(found) == len(slices) > 1
     return Doubt(
         flag=flag,
         text=flag_text(flag),
-        levels=slices_text([one for one in slices if (one.block, one.slice) in where]),
+        levels=("all slices",) if everywhere else slices_text(found),
         columns=(title,),
         numbers=len(marked),
         withheld=sum(m.value is None for m in marked),

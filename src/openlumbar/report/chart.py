@@ -190,8 +190,8 @@ def _draw_places(
 ) -> None:
     """Names of discs beside the plots, or millimetres below the first slice."""
     words = Type(FAMILIES[0], 7.0, ink, anchor="right")
-    if section.at_levels:
-        marks = [(heights[place], section.slices[place].disc_level) for place in section.at_levels]
+    if section.levels:
+        marks = [(heights[level.place], level.name) for level in section.levels]
     else:
         marks = _millimetres(section.slices, heights)
         drawing.text((drawing.height_mm - _FOOT_MM + 3.2, _LEFT_MM - 1.5), "mm", words)
@@ -248,7 +248,7 @@ def _draw_curve(
 
 def explained(section: AxialSection) -> str:
     """How a section's charts are read, in a sentence or two."""
-    down = "Discs are named" if section.at_levels else "Millimetres below the first slice"
+    down = "Discs are named" if section.levels else "Millimetres below the first slice"
     return (
         f"From head to foot. {down} at the left. A ring is a doubtful number; withheld ones are "
         "left out. Areas are those in the slice, whatever its tilt."

@@ -182,6 +182,25 @@ class AxialSlice:
 
 
 @dataclass(frozen=True)
+class AxialLevel:
+    """A disc in an axial series.
+
+    Attributes
+    ----------
+    name
+        ``L4-L5``.
+    place
+        Of the slice to look at, in :attr:`AxialSection.slices`.
+    cells
+        By structure, side and metric: of the slices that lie best in the disc.
+    """
+
+    name: str
+    place: int
+    cells: dict[tuple[str, str, str], Cell]
+
+
+@dataclass(frozen=True)
 class AxialHead:
     """A column of an :class:`AxialTable`: ``title`` over ``side`` (``R``, ``L`` or empty)."""
 
@@ -194,8 +213,9 @@ class AxialHead:
 class AxialTable:
     """One kind of number along the spine; ``note`` is what to know of it.
 
-    ``lines`` holds the places (from 0) of slices in :attr:`AxialSection.slices`, and of each
-    a cell for each of ``heads``, None where that number was not measured.
+    ``lines`` holds places (from 0) in :attr:`AxialSection.slices`, or in
+    :attr:`AxialSection.levels`, and of each a cell for each of ``heads``, None where that
+    number was not measured.
     """
 
     key: str
@@ -219,10 +239,10 @@ class AxialSection:
         Of all blocks, from head to foot.
     first
         Place of the slice to show first.
-    at_levels
-        Places of the slices that stand for each disc; empty where no level is known.
-    tables
-        One a kind of number, each with a line for every slice.
+    levels
+        Discs that slices lie in, from head to foot; empty where no level is known.
+    tables, level_tables
+        One a kind of number, each with a line for every slice, or every disc.
     doubts
         Gravest first; their ``levels`` are titles of slices.
     measured
@@ -234,8 +254,9 @@ class AxialSection:
     series: str
     slices: tuple[AxialSlice, ...]
     first: int
-    at_levels: tuple[int, ...]
+    levels: tuple[AxialLevel, ...]
     tables: tuple[AxialTable, ...]
+    level_tables: tuple[AxialTable, ...]
     findings: tuple[Finding, ...]
     doubts: tuple[Doubt, ...]
     measured: bool

@@ -11,7 +11,7 @@ from openlumbar.core.palette import MUSCLE_COLOURS
 from openlumbar.io.analysis import Analysis
 from openlumbar.report.axial import MUSCLE_TITLES
 from openlumbar.report.chart import Chart, charts_of, explained
-from openlumbar.report.parts import AxialSection, AxialTable, Cell
+from openlumbar.report.parts import AxialSection, AxialTable
 from openlumbar.report.rulers import panel_records
 from openlumbar.report.sheet import slice_sheet, spaced
 
@@ -64,7 +64,7 @@ def axial_record(
             for chart in charts
         ],
         "explained": explained(section),
-        "tables": _tables(section, section.at_levels or places),
+        "tables": _tables(section, places),
         "remarks": [asdict(doubt) | {"where": "; ".join(doubt.levels)} for doubt in section.doubts],
     }, files
 
@@ -78,52 +78,50 @@ def _size(chart: Chart) -> tuple[float, float]:
 
 
 def _tables(section: AxialSection, places: Sequence[int]) -> list[dict[str, Any]]:
-    known = {table.key: table for table in section.tables}
+    """At the discs, or of some slices where no level is known."""
+    if section.levels:
+        lines = [(n, (level.name, "")) for n, level in enumerate(section.levels)]
+        known = {table.key: table for table in section.level_tables}
+    else:
+        slices = ((place, section.slices[place]) for place in places)
+        lines = [(place, (one.title, one.level)) for place, one in slices]
+        known = {table.key: table for table in section.tables}
+    first = "Disc" if section.levels else "Slice"
     wanted = ([known[key] for key in keys if key in known] for keys in _PRINTED)
-    return [_table(section, tables, places) for tables in wanted if tables]
+    return [_table(tables, lines) | {"first": first} for tables in wanted if tables]
 
 
 def _table(
-    section: AxialSection, tables: Sequence[AxialTable], places: Sequence[int]
+    tables: Sequence[AxialTable], lines: Sequence[tuple[int, tuple[str, str]]]
 ) -> dict[str, Any]:
-    """The columns of some tables side by side, for some slices."""
-    rows = [dict(table.lines) for table in tables]
-    lines = [
-        (place, [cell for cells in _cells(tables, place) for cell in cells])
-        for place in places
-        if any(place in row for row in rows)
-    ]
+    """The columns of some tables side by side; of each line its place, name and detail."""
+    rows = {place for table in tables for place, _ in table.lines}
     return {
         "title": " · ".join(table.title for table in tables),
-        "first": "Disc" if section.at_levels else "Slice",
         "note": " ".join(table.note for table in tables if table.note),
         "heads": [
-            {
-                "title": f"{head.title} {head.side}".strip(),
-                "unit": head.unit,
-            }
+            {"title": f"{head.title} {head.side}".strip(), "unit": head.unit}
             for table in tables
             for head in table.heads
         ],
-        "lines": [_line(section, place, cells) for place, cells in lines],
-    }
-
-
-def _cells(tables: Sequence[AxialTable], place: int) -> Iterator[tuple[Cell | None, ...]]:
-    """Of each table the line of a slice, blank where it has none."""
-    for table in tables:
-        yield dict(table.lines).get(place, (None,) * len(table.heads))
-
-
-def _line(section: AxialSection, place: int, cells: Sequence[Cell | None]) -> dict[str, Any]:
-    one = section.slices[place]
-    return {
-        "name": one.disc_level if section.at_levels else one.title,
-        "detail": one.title if section.at_levels else one.level,
-        "cells": [
-            None
-            if cell is None
-            else {"value": cell.value, "uncertainty": cell.uncertainty, "doubtful": cell.doubtful}
-            for cell in cells
+        "lines": [
+            {"name": name, "detail": detail, "cells": list(_cells(tables, place))}
+            for place, (name, detail) in lines
+            if place in rows
         ],
     }
+
+
+def _cells(tables: Sequence[AxialTable], place: int) -> Iterator[dict[str, Any] | None]:
+    """The cells of a line in each table, blank where it has none."""
+    for table in tables:
+        for cell in dict(table.lines).get(place, (None,) * len(table.heads)):
+            yield (
+                None
+                if cell is None
+                else {
+                    "value": cell.value,
+                    "uncertainty": cell.uncertainty,
+                    "doubtful": cell.doubtful,
+                }
+            )

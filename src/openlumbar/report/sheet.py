@@ -103,13 +103,11 @@ def slice_sheet(
 
 
 def _note(section: AxialSection, places: Sequence[int]) -> str:
-    of = (
-        f"{len(places)} of {len(section.slices)} slices"
-        if len(places) < len(section.slices)
-        else ""
-    )
+    count, of = len(places), len(section.slices)
+    some = f"{count} of {of} slices. " if count < of else ""
+    flagged = any(section.slices[place].reasons for place in places)
     seen = "From head to foot, seen from the feet: the patient's right is at the left."
-    return " ".join(part for part in (of, seen, "* flagged.") if part)
+    return f"{some}{seen}{' * flagged.' if flagged else ''}"
 
 
 def draw_slices(analysis: Analysis, series: str, folder: Path) -> tuple[Path, ...]:

@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Group
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from openlumbar.core.anatomy import STRUCTURES
 from openlumbar.core.levels import LevelRow, Numbering
-from openlumbar.core.palette import colour_of
+from openlumbar.core.palette import MUSCLE_COLOURS, colour_of
 from openlumbar.io.analysis import Analysis
+from openlumbar.report.axial import axial_sections
+from openlumbar.report.axial_findings import MuscleMean, muscle_means
 from openlumbar.report.facts import warnings_of
+from openlumbar.report.parts import AxialSection
+from openlumbar.report.wording import WITHHELD, number_text
 
 
 def summary(analysis: Analysis) -> Group:
-    """Tables of the named vertebrae and discs, one a series, and what to know of them."""
+    """Tables, one a series, and what to know of them.
+
+    Of a sagittal series the named vertebrae and discs, of an axial one the means of its
+    muscles.
+    """
     tables = [
         _series_table(numbering, _of_series(analysis, numbering.series))
         for numbering in analysis.levels.numbering
     ]
+    muscles = [
+        _muscle_table(section, means)
+        for section in axial_sections(analysis)
+        if (means := muscle_means(section.slices))
+    ]
     warnings = [Text(f"Note: {warning}") for warning in warnings_of(analysis)]
-    return Group(*tables, *warnings)
+    return Group(*tables, *muscles, *warnings)
 
 
 def _of_series(analysis: Analysis, series: str) -> list[LevelRow]:
     """Rows of a series from the head downward."""
-    rows = [row for row in analysis.levels.rows if row.series == series]
+    rows = [
+        row for row in analysis.levels.rows if row.series == series and row.structure != "slice"
+    ]
     return sorted(rows, key=lambda row: -row.z_mm)
 
 
@@ -45,6 +62,27 @@ def _series_table(numbering: Numbering, rows: list[LevelRow]) -> Table:
     for row in rows:
         level = Text(row.level, style=colour_of(row.label) if row.label else "")
         table.add_row(row.structure, level, f"{row.level_confidence:.2f}", ", ".join(row.flags))
+    return table
+
+
+def _muscle_table(section: AxialSection, means: Sequence[MuscleMean]) -> Table:
+    heads = ("area R, cm²", "L", "fat R, %", "L", "slices")
+    table = Table(
+        "muscle",
+        *(Column(head, justify="right") for head in heads),
+        title=section.series,
+        caption=f"means of slices without doubt, of {len(section.slices)}; fat is an area "
+        "fraction, not a proton-density fat fraction",
+        box=box.SIMPLE_HEAD,
+    )
+    for mean in means:
+        fat = mean.fat_percent or (None, None)
+        table.add_row(
+            Text(mean.muscle, style=MUSCLE_COLOURS[mean.muscle]),
+            *(number_text(area, "cm2") for area in mean.area_cm2),
+            *(WITHHELD if share is None else number_text(share, "%") for share in fat),
+            str(mean.slices),
+        )
     return table
 
 
