@@ -154,14 +154,15 @@ class Abdomen:
         middle = profile.sac_y[at.row] + np.float32(surface.dorsal - _OVAL_MM)
         v = canvas.y - middle
         reach = np.where(v > 0, 1.2 * (skin - middle), np.maximum(middle - build.front_y, 50.0))
-        return np.minimum(_within(at.dx, v, build.half_width, reach), back), back
+        oval = _within(at.dx, v, build.half_width, reach)
+        return -shapes.rounded_intersection(-oval, -back, 30.0), back
 
     def _wall_depth(self, canvas: Canvas, at: Where) -> Floats:
         """Distance inside the outer face of the belly's wall, mm."""
         build, surface = self._build, self._surface
-        middle = surface.dorsal - _OVAL_MM
-        v = at.dy - np.float32(middle)
-        front = self._spine.profile.sac_y[at.row] + middle - build.front_y - build.front_fat
+        middle = self._spine.profile.sac_y[at.row] + np.float32(surface.dorsal - _OVAL_MM)
+        v = canvas.y - middle
+        front = middle - build.front_y - build.front_fat
         reach = np.where(v > 0, np.float32(_OVAL_MM), np.maximum(front, 40.0))
         return _within(at.dx, v, build.half_width - build.front_fat, reach)
 
@@ -211,7 +212,8 @@ class Abdomen:
         # Below the iliac crest there is none behind.
         wall &= (dorsal < 0.6) | ((wide > begin - 22) & (canvas.z > 22))
         self._layers(canvas, wall, (deep, thick, (swell < 0.05) & (dorsal > 0.6)))
-        latissimus = (deep < -1.2) & (deep > -1.2 - 7 * swell) & (canvas.z > 75) & (at.dy > -40)
+        broad = 7 * swell * np.clip((at.dy + 45) / 25, 0, 1) * np.clip((canvas.z - 70) / 25, 0, 1)
+        latissimus = (deep < -1.2) & (deep > -1.2 - broad)
         self._muscle(canvas, latissimus & inside)
         return (deep > thick) & inside & (at.dy < self._surface.dorsal - 8)
 
