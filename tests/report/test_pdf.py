@@ -6,9 +6,14 @@ import pytest
 from pypdf import PdfReader
 from report_samples import (
     analysis_of,
+    axial_analysis,
+    axial_measurements,
+    axial_series,
     measurement,
+    of_slice,
     plain_analysis,
     sagittal_series,
+    slice_row,
     some_measurements,
 )
 
@@ -185,3 +190,64 @@ def test_headers_facts_that_may_name_a_person_stay_out():
 def test_a_record_that_does_not_fit_its_template_is_an_error():
     with pytest.raises(StageError, match=r"report\.typ could not be set"):
         typeset("report.typ", {"title": "x"}, {})
+
+
+def axial_alone():
+    series = axial_series()
+    flagged = of_slice(series, 2, "csa_cm2", None, structure="psoas", flags=("partly-in-view",))
+    return axial_analysis(series, measurements=(*axial_measurements(series), flagged))
+
+
+def test_an_exam_of_axial_slices_alone_begins_with_them():
+    reader = read(axial_alone())
+    first = " ".join(reader.pages[0].extract_text().split())
+    for words in ("Axial T2w", "Sides differ most: multifidus", "slice 3", "right sides paler"):
+        assert words in first
+    assert "Vertebrae" not in first
+    assert len(reader.pages[0].images) == 1
+
+
+def test_axial_pages_have_curves_tables_doubts_and_definitions():
+    words = text_of(axial_alone())
+    for sentence in (
+        "Along the spine",
+        "fat area fraction, %",
+        "not a proton-density fat fraction",
+        "Multifidus R cm² Multifidus L cm² Psoas L cm²",
+        "slice 3 9.0 11.0",
+        "The structure is cut by the border of the picture",
+        "1 number, 1 withheld",
+        "pixels of the muscle in the slice times the area of a pixel",
+    ):
+        assert sentence in words
+    assert "k-means" not in words  # what is not printed is not defined
+
+
+def test_where_levels_are_known_the_tables_are_of_the_discs():
+    series = axial_series()
+    rows = [slice_row(series, k, "L4-L5", "L4-L5") for k in range(4)]
+    of_level = of_slice(series, None, "csa_cm2", 9.5, level="L4-L5")
+    numbers = (*axial_measurements(series), of_level)
+    words = text_of(axial_analysis(series, measurements=numbers, rows=rows))
+    assert "L4-L5 9.5" in words
+    assert "11.0" not in words
+
+
+def test_axial_pages_follow_the_sagittal_ones():
+    sagittal, axial = plain_analysis(), axial_alone()
+    both = replace(
+        sagittal,
+        exam=replace(sagittal.exam, series=(*sagittal.exam.series, *axial.exam.series)),
+        masks=replace(sagittal.masks, series=(*sagittal.masks.series, *axial.masks.series)),
+        measurements=(*sagittal.measurements, *axial.measurements),
+    )
+    alone, pages = read(sagittal).pages, read(both).pages
+    # Page numbers apart, the first pages are the same.
+    for before, after in zip(alone[:2], pages[:2], strict=True):
+        assert before.extract_text().split("page")[0] == after.extract_text().split("page")[0]
+    assert "Axial T2w" in pages[2].extract_text()
+
+
+def test_an_axial_series_without_numbers_is_shown():
+    words = text_of(axial_analysis(axial_series(), measurements=(), masks=False))
+    assert "Nothing was measured in this series" in words

@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+from report_samples import axial_analysis, axial_series
 from rich.console import Console
 
 from openlumbar.core.exam import Exam
@@ -56,3 +59,21 @@ def test_warnings_are_told():
 def test_the_table_of_structures_has_the_sides_of_muscles():
     lines = text(structure_table()).splitlines()
     assert any(line.split() == ["5121", "psoas", "muscle", "left"] for line in lines)
+
+
+def test_muscles_of_an_axial_series_are_told_by_their_means():
+    told = text(summary(axial_analysis(axial_series())))
+    line = next(line for line in told.splitlines() if "multifidus" in line)
+    # Right 6 … 9 and left 8 … 11 cm²; fat 10 … 13 % on both sides.
+    assert line.split() == ["multifidus", "7.5", "9.5", "12", "12", "4"]
+    assert "not a proton-density fat fraction" in " ".join(told.split())
+
+
+def test_slices_stand_in_no_table_of_vertebrae():
+    rows = (row("L5", 45, -80.0), replace(row("", 0, -60.0), structure="slice"))
+    lines = text(summary(analysis(rows))).splitlines()
+    assert len([line for line in lines if "0.93" in line]) == 1
+
+
+def test_muscles_without_a_number_free_of_doubt_get_no_table():
+    assert "multifidus" not in text(summary(axial_analysis(axial_series(), measurements=())))

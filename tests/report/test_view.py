@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from openlumbar.core.errors import StageError
+from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
-from openlumbar.report.view import middle_slice, sagittal_view, window_around
+from openlumbar.report.view import Slab, middle_slice, sagittal_view, window_around
 
 #: Sagittal: i to the back, j to the feet, k to the left.
 USUAL = np.array([[0, 0, 4.0, 0], [0.5, 0, 0, 0], [0, -0.7, 0, 0], [0, 0, 0, 1.0]])
@@ -96,3 +97,27 @@ def test_a_window_stops_at_the_border_of_the_picture():
     mask[10:12, 2:4] = True
     rows, columns = window_around(mask, (1.0, 2.0), (3.0, 4.0, 50.0, 6.0))
     assert (rows, columns) == (slice(7, 16), slice(0, 7))
+
+
+#: Axial: i to the left, j to the back, k to the head.
+AXIAL = np.array([[0.5, 0, 0, 3.0], [0, 0.7, 0, -2.0], [0, 0, 4.0, 5.0], [0, 0, 0, 1.0]])
+
+
+@pytest.mark.parametrize("flips", [(1, 1, 1), (-1, 1, 1), (1, -1, -1), (-1, -1, 1)])
+def test_a_point_of_the_patient_lands_on_its_pixel_of_an_axial_slice(flips):
+    affine = AXIAL.copy()
+    affine[:3, :3] = AXIAL[:3, :3] * np.array(flips)
+    labels = Volume(np.ones((4, 9, 11), np.uint16), affine)
+    marked = labels.array.astype(float)
+    marked[2, 3, 5] = 9.0
+    (point,) = labels.to_patient([(2, 3, 5)])
+    slab = Slab(Volume(marked, affine), labels, labels, plane=Plane.AXIAL)
+    shown = 2 if flips[2] == 1 else 1  # counted from the feet
+    view = slab.view(shown)
+    out, y, x = view.place.project(point)
+    row, column = np.unravel_index(view.image.argmax(), view.image.shape)
+    assert (out, y, x) == pytest.approx((0.0, (row + 0.5) * 0.7, (column + 0.5) * 0.5))
+    assert (view.slice, slab.number(shown)) == (2, 2)
+    assert slab.slices_of([point]) == pytest.approx([shown])
+    # Face up, the patient's right at the left.
+    assert (row, column) == (3 if flips[1] == 1 else 5, 5)
