@@ -23,6 +23,7 @@ import numpy as np
 from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.special import erfcx, ndtr
 
 from openlumbar.core import anatomy
 from openlumbar.measure.axial_slice import AxialSlice, Floats, Mask, grown
@@ -31,8 +32,8 @@ from openlumbar.measure.axial_slice import AxialSlice, Floats, Mask, grown
 FOREGROUND = 0.08
 #: Skin and what lies just under it is left aside, mm.
 SKIN_MM = 4.0
-#: Fat is looked for so near to a muscle, mm.
-NEAR_MM = 40.0
+#: Fat is looked for so near to a muscle, in the back and in front of it, mm.
+NEAR_MM, BESIDE_MM = 40.0, 12.0
 #: Of the back's muscles' depth, from the front: fat is looked for behind this part.
 FRONT_PERCENT = 10
 #: Voxels of the fit, of muscle and of fat: every n-th of more.
@@ -52,8 +53,12 @@ LEVEL_BEYOND = 1.2
 LEFT_OVER, SMOOTHER = 0.25, 0.75
 #: Standard deviation of the ratio of fat to muscle between slices of a series, as logarithm.
 RATIO_SD = 0.03
-#: Spread of clean muscle and of pure fat as logarithm: at least, at most.
-LEAST_SPREAD, MOST_SPREAD = 0.05, 0.3
+#: Kinds of voxels: also muscle streaked with a little fat, any mixture, and neither.
+KINDS = ("clean", "pure", "streaked", "mixed", "other")
+#: Mean part of fat in muscle that is streaked with it. Generic, ours.
+STREAKED = 0.15
+#: Spread of clean muscle and of pure fat, relative: beside the noise, and at most.
+LEAST_SPREAD, MOST_SPREAD = 0.03, 0.3
 #: Fat that is not this much brighter than muscle is none to start from.
 LEAST_RATIO = 1.25
 
@@ -163,12 +168,22 @@ def _common_ratio(scales: Sequence[Scale]) -> float | None:
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """Of the fit: logarithms of both brightnesses, the surface's terms, and both spreads."""
+    """Of the fit.
+
+    Attributes
+    ----------
+    muscle, fat
+        Logarithms of both brightnesses.
+    surface
+        ``[t]``: factors of the surface's terms.
+    shares
+        ``[group, kind]``: part of each kind of voxel in each muscle, and around them.
+    """
 
     muscle: float
     fat: float
     surface: Floats
-    spread: tuple[float, float]
+    shares: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,8 +229,8 @@ class _Fit:
         ``[n]``: logarithm of brightness, after the field.
     terms
         ``[n, t]``: the surface's terms at each.
-    of_muscle
-        ``bool[n]``: within a muscle; else of the region where fat may lie.
+    group
+        ``[n]``: number of the muscle, 0 around the muscles.
     basis
         Of the surface.
     field
@@ -228,7 +243,7 @@ class _Fit:
 
     value: Floats
     terms: Floats
-    of_muscle: Mask
+    group: NDArray[np.intp]
     basis: _Basis
     field: Floats
     start: tuple[float, float]
@@ -238,44 +253,64 @@ class _Fit:
         """Expectation-maximisation; with the series' own ratio of fat to muscle if known."""
         muscle, fat = self.start
         fat = fat if ratio is None else muscle + ratio
-        floor = min(max(LEAST_SPREAD, self.noise / np.exp(muscle)), MOST_SPREAD)
-        state = _State(muscle, fat, np.zeros(self.terms.shape[1]), (max(0.12, floor), 0.12))
+        shares = np.full((int(self.group.max()) + 1, len(KINDS)), 1 / len(KINDS))
+        state = _State(muscle, fat, np.zeros(self.terms.shape[1]), shares)
         for _ in range(ROUNDS):
-            clean, pure = self._members(state)
-            state = self._fitted(state, (clean, pure), ratio, floor)
+            members = self._members(state)
+            state = self._fitted(state, members, ratio)
         gain = self.field * np.exp(self.basis.surface(state.surface))
-        # The mean of what is normal in logarithm lies above the exponential of its mean.
-        levels = [
-            float(np.exp(level + sd**2 / 2))
-            for level, sd in zip((state.muscle, state.fat), state.spread, strict=True)
+        levels = float(np.exp(state.muscle)), float(np.exp(state.fat))
+        spread = self._spreads(state)[0]
+        clean, pure = members[:, 0].sum(), members[:, 1].sum()
+        return Scale(gain, *levels, spread, self.noise, float(clean), float(pure))
+
+    def _spreads(self, state: _State) -> tuple[float, float]:
+        """Standard deviations of clean muscle and of pure fat, relative."""
+        found = [
+            float(np.clip(np.hypot(self.noise / np.exp(level), LEAST_SPREAD), 0, MOST_SPREAD))
+            for level in (state.muscle, state.fat)
         ]
-        counts = float(clean.sum()), float(pure.sum())
-        return Scale(gain, levels[0], levels[1], state.spread[0], self.noise, *counts)
+        return found[0], found[1]
 
-    def _members(self, state: _State) -> tuple[Floats, Floats]:
-        """Of each voxel the probability that it is clean muscle, and that it is pure fat."""
-        even = self.value - self.terms @ state.surface
-        clean = _normal(even - state.muscle, state.spread[0]) * self.of_muscle
-        pure = _normal(even - state.fat, state.spread[1])
-        # Mixtures lie evenly between both; what is darker or brighter is of neither kind.
-        mixed = 1 / max(state.fat - state.muscle, 0.2)
-        total = clean + pure + mixed * np.where(self.of_muscle, 0.5, 1.0) + 1e-9
-        return clean / total, pure / total
+    def _members(self, state: _State) -> Floats:
+        """``[n, kind]``: probability that a voxel is of each of :data:`KINDS`."""
+        muscle, fat = np.exp(state.muscle), np.exp(state.fat)
+        contrast = max(fat - muscle, 0.05 * muscle)
+        even = np.exp(self.value - self.terms @ state.surface)
+        part = (even - muscle) / contrast
+        clean_sd, pure_sd = (
+            sd * level / contrast
+            for sd, level in zip(self._spreads(state), (muscle, fat), strict=True)
+        )
+        density = np.stack(
+            [
+                _normal(part, clean_sd),
+                _normal(part - 1, pure_sd),
+                _streaked(part, clean_sd),
+                (ndtr(part / clean_sd) - ndtr((part - 1) / pure_sd)).clip(0),
+                np.full(len(part), 0.1),
+            ],
+            -1,
+        )
+        around = self.group == 0
+        density[around, 0] = density[around, 2] = 0
+        density *= state.shares[self.group]
+        return np.asarray(density / density.sum(1, keepdims=True), float)
 
-    def _fitted(
-        self, state: _State, members: tuple[Floats, Floats], ratio: float | None, floor: float
-    ) -> _State:
-        """Least squares of both levels and the surface, then the spreads about them."""
+    def _fitted(self, state: _State, members: Floats, ratio: float | None) -> _State:
+        """Least squares of both levels and the surface; then the shares."""
         count = self.terms.shape[1]
         normal, right = np.zeros((2 + count, 2 + count)), np.zeros(2 + count)
-        for place, (part, sd) in enumerate(zip(members, state.spread, strict=True)):
-            weight = part / (sd**2 * ALIKE)
+        for place, sd in enumerate(self._spreads(state)):
+            weight = members[:, place] / (sd**2 * ALIKE)
             weighted = weight[:, None] * self.terms
+            # The mean of a logarithm lies below the logarithm of the mean.
+            value = self.value + sd**2 / 2
             normal[place, place] = weight.sum()
             normal[place, 2:] = normal[2:, place] = weighted.sum(0)
             normal[2:, 2:] += self.terms.T @ weighted
-            right[place] = weight @ self.value
-            right[2:] += weighted.T @ self.value
+            right[place] = weight @ value
+            right[2:] += weighted.T @ value
         normal[2:, 2:] += np.diag(1 / self.basis.sd**2)
         # With few voxels of a kind, its level stays where it was.
         normal[[0, 1], [0, 1]] += 1e-3
@@ -284,12 +319,22 @@ class _Fit:
             normal[:2, :2] += np.array([[1, -1], [-1, 1]]) / RATIO_SD**2
             right[:2] += np.array([-ratio, ratio]) / RATIO_SD**2
         muscle, fat, *surface = np.linalg.solve(normal, right)
-        even = self.value - self.terms @ np.array(surface)
-        spread = (
-            _spread(even - muscle, members[0], floor),
-            _spread(even - fat, members[1], LEAST_SPREAD),
-        )
-        return _State(float(muscle), float(fat), np.array(surface), spread)
+        shares = np.stack([np.bincount(self.group, of, len(state.shares)) for of in members.T], -1)
+        shares = (shares + 1) / (shares + 1).sum(1, keepdims=True)
+        return _State(float(muscle), float(fat), np.array(surface), shares)
+
+
+def _normal(away: Floats, sd: float) -> Floats:
+    return np.asarray(np.exp(-0.5 * (away / sd) ** 2) / (sd * np.sqrt(2 * np.pi)), float)
+
+
+def _streaked(part: Floats, sd: float) -> Floats:
+    """Density of muscle with a little fat: exponential in the fat, with noise."""
+    rate = 1 / STREAKED
+    bend = (rate * sd**2 - part) / (np.sqrt(2) * sd)
+    # rate/2 · exp(…) · erfc(bend), written so that neither factor overflows.
+    scaled = np.where(bend > -20, erfcx(np.maximum(bend, -20)), 0.0)
+    return np.asarray(rate / 2 * np.exp(-0.5 * (part / sd) ** 2) * scaled, float)
 
 
 def _fit_of(slice_: AxialSlice, body: Mask, field: NDArray[np.floating]) -> _Fit | None:
@@ -308,12 +353,17 @@ def _fit_of(slice_: AxialSlice, body: Mask, field: NDArray[np.floating]) -> _Fit
     return _Fit(
         value=np.concatenate(values),
         terms=np.concatenate([basis.at(*of) for of in chosen]),
-        of_muscle=np.arange(sum(map(len, values))) < len(values[0]),
+        group=np.concatenate([_numbers(slice_.labels[chosen[0]]), np.zeros(len(values[1]), int)]),
         basis=basis,
         field=np.asarray(field, float),
         start=(muscle_level, fat_level),
         noise=noise_of(even, body),
     )
+
+
+def _numbers(codes: NDArray[np.uint16]) -> NDArray[np.intp]:
+    """Muscles numbered from 1."""
+    return np.asarray(np.unique(codes, return_inverse=True)[1] + 1, np.intp)
 
 
 def _every_nth(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -358,17 +408,6 @@ def _densest(ordered: Floats) -> float:
     return float((ordered[first] + ordered[first + half - 1]) / 2)
 
 
-def _normal(away: Floats, sd: float) -> Floats:
-    return np.asarray(np.exp(-0.5 * (away / sd) ** 2) / (sd * np.sqrt(2 * np.pi)), float)
-
-
-def _spread(away: Floats, weight: Floats, least: float) -> float:
-    total = float(weight.sum())
-    if total < 1:
-        return least
-    return float(np.clip(np.sqrt((weight * away**2).sum() / total), least, MOST_SPREAD))
-
-
 def fat_region(slice_: AxialSlice, body: Mask) -> Mask:
     """Where pure fat may lie: under the skin of the back, behind and between the muscles.
 
@@ -380,8 +419,9 @@ def fat_region(slice_: AxialSlice, body: Mask) -> Mask:
     muscle, pixel_mm = muscles_of(slice_.labels), slice_.pixel_mm
     inner = ~grown(~body, pixel_mm, SKIN_MM)
     free = ~grown(slice_.labels > 0, pixel_mm, 1.0)
-    near = grown(muscle, pixel_mm, NEAR_MM)
-    return np.asarray(inner & free & near & slice_.seen & _behind(slice_, muscle), bool)
+    near = grown(muscle, pixel_mm, NEAR_MM) & _behind(slice_, muscle)
+    near |= grown(muscle, pixel_mm, BESIDE_MM)
+    return np.asarray(inner & free & near & slice_.seen, bool)
 
 
 def _behind(slice_: AxialSlice, muscle: Mask) -> Mask:

@@ -20,7 +20,9 @@ ANCHOR_WEIGHT = 1.0
 #: Voxels beyond the anchors by more than this many deviations of the noise are cut there.
 CLIP_SD = 3.0
 #: Bins of the histograms, over this range of the fat scale.
-BINS, RANGE = 128, (-1.0, 2.0)
+BINS, RANGE = 96, (-0.75, 1.75)
+#: Rounds of expectation-maximisation at most.
+MOST_ROUNDS = 80
 #: Clusters nearer to each other than this part of the way from muscle to fat are one. Ours.
 LEAST_DISTANCE = 0.45
 #: Ashman's D from which two normal distributions are told apart (Ashman, Bird and Zepf 1994).
@@ -106,14 +108,14 @@ def mixture(voxels: Floats) -> Clusters:
     x, n = (edges[:-1] + edges[1:]) / 2, counts / max(len(voxels), 1)
     mean, sd, part = np.array([0.0, 1.0]), np.array([0.2, 0.2]), np.array([0.5, 0.5])
     step = edges[1] - edges[0]
-    for _ in range(200):
+    for _ in range(MOST_ROUNDS):
         away = (x[:, None] - mean) / sd
         density = part / sd * np.exp(-0.5 * away**2) + 1e-300
         member = n[:, None] * density / density.sum(1, keepdims=True)
         total = np.maximum(member.sum(0), 1e-9)
         moved = (member * x[:, None]).sum(0) / total
         sd = np.sqrt((member * (x[:, None] - moved) ** 2).sum(0) / total + step**2 / 12)
-        sd, done = np.maximum(sd, 0.02), bool(np.abs(moved - mean).max() < 1e-4)
+        sd, done = np.maximum(sd, 0.02), bool(np.abs(moved - mean).max() < 1e-3)
         mean, part = moved, total / total.sum()
         if done:
             break
