@@ -1,5 +1,8 @@
 """The axial recipe, at toy size, from data to weights that run."""
 
+from pathlib import Path
+
+import nibabel
 import numpy as np
 import pytest
 
@@ -16,6 +19,19 @@ from openlumbar.segment import segment_axial  # noqa: E402
 from openlumbar.train.axial import train_axial  # noqa: E402
 from openlumbar.train.run import train_network  # noqa: E402
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "own-axial-annotations.toml"
+
+
+def write_axial_pair(folder: Path, name: str) -> None:
+    """Two slices with both multifidi, and their label map."""
+    codes = np.zeros((2, 80, 80), np.int16)
+    codes[:, 50:65, 25:39] = 5102
+    codes[:, 50:65, 41:55] = 5101
+    affine = np.diag([-1.5, -1.5, 5.0, 1.0])
+    for suffix, stack in (("", codes % 255), ("_dseg", codes)):
+        image = nibabel.Nifti1Image(stack.transpose(2, 1, 0).astype(np.int16), affine)
+        nibabel.save(image, folder / f"{name}{suffix}.nii.gz")
+
 
 def toy(weights: dict[str, float]) -> AxialRecipe:
     """The shipped recipe with a tiny network, one phantom person and four steps."""
@@ -29,11 +45,14 @@ def toy(weights: dict[str, float]) -> AxialRecipe:
     return AxialRecipe.model_validate(content)
 
 
-def test_phantoms_train_weights_that_segment_a_series(tmp_path):
-    weights = train_network(toy({"phantom": 1.0}), tmp_path, tmp_path / "run")
+def test_the_example_recipe_trains_weights_that_segment_a_series(tmp_path):
+    for name in ("sub-01_T2w", "sub-02_T2w"):  # the recipe holds the second one out
+        write_axial_pair(tmp_path, name)
+    weights = train_network(read_recipe(EXAMPLE), tmp_path, tmp_path / "run")
     predictor = load_model(weights)
     assert predictor.card.classes == AXIAL_TISSUE_NAMES
     assert predictor.card.limits[-1].startswith("not validated")
+    assert "sub-02" in predictor.card.held_out["report"]
     volume = Volume(
         np.random.default_rng(0).random((2, 90, 100)).astype(np.float32),
         np.diag([1.5, 1.5, 5.0, 1.0]),
