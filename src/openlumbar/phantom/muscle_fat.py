@@ -68,8 +68,8 @@ class _Look:
 
 
 _LOOKS = {
-    "multifidus": _Look((-0.5, -1.2), 0.55, 0.20, 0.55),
-    "erector spinae": _Look((-0.7, -1.5), 0.40, 0.22, 0.60),
+    "multifidus": _Look((-0.5, -1.1), 0.75, 0.20, 0.60),
+    "erector spinae": _Look((-0.7, -1.4), 0.50, 0.22, 0.60),
     "psoas": _Look((-0.6, 1.3), 0.15, 0.15, 0.40),
     "quadratus lumborum": _Look((-2.0, 0.3), 0.10, 0.20, 0.40),
 }

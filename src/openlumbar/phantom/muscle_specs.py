@@ -34,7 +34,7 @@ _AGEING = {
 }
 # Fat against the person's mean, as log odds: (at L1-2, at L5-S1).
 _FAT = {
-    "multifidus": (-0.9, 0.5),
+    "multifidus": (-0.7, 0.6),
     "erector spinae": (-1.0, 0.1),
     "psoas": (-1.8, -1.6),
     "quadratus lumborum": (-1.2, -1.0),
@@ -61,6 +61,8 @@ class MuscleSpec:
         the radius.
     shift_mm
         Outward and backward.
+    cleft_mm
+        Reach of the fat that lies between the multifidus and the lamina.
     """
 
     name: str
@@ -70,6 +72,7 @@ class MuscleSpec:
     fat: tuple[float, float] = (0.05, 0.1)
     wave: tuple[float, ...] = (0.0,) * 6
     shift_mm: tuple[float, float] = (0.0, 0.0)
+    cleft_mm: float = 0.0
 
     def fat_at(self, level: np.ndarray | float) -> np.ndarray:
         """Fat part at a level: 0 is disc T12-L1, 5 is L5-S1."""
@@ -146,6 +149,10 @@ def _atrophy(rng: np.random.Generator, shared: _Shared, name: str, side: str) ->
     return float(np.clip(lost, 0.0, 0.3))
 
 
+def _cleft(rng: np.random.Generator, shared: _Shared) -> float:
+    return float(np.clip(rng.normal(1.0 + 2.5 * shared.owner.wear, 1.5), 0.0, 7.0))
+
+
 def _pair(rng: np.random.Generator, shared: _Shared, name: str) -> tuple[MuscleSpec, MuscleSpec]:
     owner, ranges = shared.owner, shared.ranges
     man, woman = _SEX[name]
@@ -165,6 +172,7 @@ def _pair(rng: np.random.Generator, shared: _Shared, name: str) -> tuple[MuscleS
                 atrophy=lost,
                 fat=(float(parts[0]), float(parts[1])),
                 wave=tuple(float(w) for w in wave + rng.normal(0, 0.5 * ranges.wave, 6)),
+                cleft_mm=_cleft(rng, shared) if name == "multifidus" else 0.0,
                 shift_mm=(rng.normal(0, ranges.shift_mm), rng.normal(0, ranges.shift_mm)),
             )
         )

@@ -75,14 +75,19 @@ class _Course:
     def _near(self, row: Rows, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         cos, sin = self.turn[0][row], self.turn[1][row]
         half = self.half[0][row], self.half[1][row]
-        u, v = (x * cos + y * sin) / half[0], (y * cos - x * sin) / half[1]
+        along, across = x * cos + y * sin, y * cos - x * sin
+        u, v = along / half[0], across / half[1]
         angle = (np.arctan2(v, u) * np.float32(_ANGLES / (2 * np.pi))).astype(np.int32)
         radius = self.radius[row, angle % _ANGLES]
         rho = np.sqrt(u * u + v * v) + np.float32(1e-4)
         # Over the slope of rho: a distance to first order.
         to_mm = rho / np.sqrt((u / half[0]) ** 2 + (v / half[1]) ** 2 + np.float32(1e-9))
         left = np.float32(1 - self.spec.atrophy)
-        return (rho - radius * left) * to_mm, (rho - radius) * to_mm
+        muscle = (rho - radius * left) * to_mm
+        if self.spec.cleft_mm > 0:
+            root = np.hypot(along + np.float32(0.95) * half[0], across - np.float32(0.25) * half[1])
+            muscle = np.maximum(muscle, np.float32(self.spec.cleft_mm) - root)
+        return muscle, (rho - radius) * to_mm
 
 
 def _fade(level: Floats, table: MuscleTable) -> Floats:
@@ -294,14 +299,16 @@ class Muscles:
     def _plane(self, points: _Points, multifidus: _Course) -> Floats:
         """Thickness of the fat planes, as a difference of two distances.
 
-        The plane beside the multifidus is thick in the depth and fades towards the fascia.
+        The planes are thick in the depth, fade towards the fascia, and are broken here and
+        there.
         """
         at = (points.outward, points.backward, points.z)
         uneven = self._texture.linear(at, (3.0, 3.0, 6.0), 23)
         row = points.level_row
         depth = (multifidus.centre[1][row] - points.backward) / multifidus.half[0][row]
-        fading = np.clip(np.float32(0.8) + np.float32(0.6) * depth, 0.3, 1.4)
-        return np.float32(2 * self._plane_mm) * fading * (np.float32(0.3) + uneven)
+        fading = np.clip(np.float32(0.6) + np.float32(0.7) * depth, 0.1, 1.4)
+        broken = np.maximum(np.float32(1.5) * uneven - np.float32(0.15), 0)
+        return np.float32(2 * self._plane_mm) * fading * broken
 
     def _off_body(self, points: _Points) -> Floats:
         """Distance from the wall of bodies and discs, roughly, mm."""
