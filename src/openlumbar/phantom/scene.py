@@ -205,7 +205,14 @@ class Scene:
     anatomy
         What to build.
     rng
-        Source of chance for textures, bowel and rootlets.
+        Source of chance for textures, muscles, organs and rootlets.
+
+    Attributes
+    ----------
+    spine
+        The anatomy put in place.
+    canal
+        Dural sac, nerves, ligaments and facet joints.
     """
 
     def __init__(self, anatomy: Anatomy, rng: np.random.Generator) -> None:
