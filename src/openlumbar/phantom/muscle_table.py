@@ -1,10 +1,10 @@
 """Outlines of the paraspinal muscles from T12-L1 to S1-S2: a table for a reference person.
 
-The numbers are ours. They were chosen so that areas, positions and outlines are those of
-the mean of four people: the MuscleMap template and three more label maps (MIT licence),
-each level found by where the quadratus ends below and the psoas above, and by the template
-of muscle configuration in Cho et al. 2022 (CAM evaluation). ``benchmarks/phantom_muscles.py``
-prints how near they come.
+The outlines were fitted to the mean of four people: the MuscleMap template and three more
+label maps (MIT licence), each level found by where the quadratus ends below and the psoas
+above, and by the template of muscle configuration in Cho et al. 2022 (CAM evaluation). They
+were then rounded, and enlarged where the phantom's bones and fat planes take a part of them
+away. ``benchmarks/phantom_muscles.py`` prints how near areas and places come.
 """
 
 from __future__ import annotations
