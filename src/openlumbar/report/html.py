@@ -20,6 +20,7 @@ from openlumbar.report.axial import FAT_NOTE, MUSCLE_TITLES
 from openlumbar.report.axial_viewer import axial_viewers_of, label_of_number
 from openlumbar.report.chart import charts_of, explained
 from openlumbar.report.content import report_of
+from openlumbar.report.locator import locator_of
 from openlumbar.report.parts import GROUPS, LevelSection, Report, Row
 from openlumbar.report.viewer import Viewer, label_of, viewers_of
 from openlumbar.report.wording import confidence_text, with_unit
@@ -138,6 +139,10 @@ def html_of(analysis: Analysis) -> str:
         axial_viewers=axial,
         sac_rulers=any(viewer.rulers for viewer in axial),
         structures=_structures(axial),
+        locators={
+            viewer.key: locator_of(analysis, report, viewers, section)
+            for viewer, section in zip(axial, report.axial, strict=True)
+        },
         charts={section.key: charts_of(section, "currentColor") for section in report.axial},
         muscles=[(muscle, MUSCLE_TITLES[muscle], MUSCLE_COLOURS[muscle]) for muscle in MUSCLES],
         slice_heads=_SLICE_HEADS,

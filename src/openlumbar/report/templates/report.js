@@ -28,6 +28,7 @@
       /* Numbers and lines of tables beside the picture that are of one slice. */
       this.beside = all(`.glance[data-column="${CSS.escape(this.column)}"] [data-slide]`, board.root);
       this.charts = all(`.glance[data-column="${CSS.escape(this.column)}"] .chart`, board.root);
+      this.lines = all(`.locator[data-of="${this.key}"] line`, board.root);
       this.apart = Number(figure.dataset.apart);
       this.reach = 0;
     }
@@ -37,7 +38,7 @@
     show(slide) {
       this.slide = clamp(slide, 0, this.count - 1);
       this.slider.value = this.slide;
-      for (const element of [...this.pictures, ...this.outlines, ...this.beside]) {
+      for (const element of [...this.pictures, ...this.outlines, ...this.beside, ...this.lines]) {
         element.classList.toggle("on", Number(element.dataset.slide) === this.slide);
       }
       const current = this.outlines[this.slide].dataset;
@@ -87,6 +88,7 @@
     open(viewer) {
       this.viewer = viewer;
       for (const other of this.viewers) other.figure.classList.toggle("on", other === viewer);
+      for (const found of all(".locator", this.root)) found.classList.toggle("on", found.dataset.of === viewer.key);
       for (const tab of all("[data-viewer]", this.root)) {
         const selected = tab.dataset.viewer === viewer.key;
         tab.setAttribute("aria-selected", String(selected));
@@ -344,6 +346,9 @@
     for (const viewer of viewers) {
       for (const button of viewer.beside.flatMap((element) => all("[data-go]", element))) {
         button.addEventListener("click", () => viewer.show(Number(button.dataset.go)));
+      }
+      for (const line of viewer.lines) {
+        line.addEventListener("click", () => viewer.show(Number(line.dataset.slide)));
       }
       for (const chart of viewer.charts) {
         chart.addEventListener("click", (event) => {
