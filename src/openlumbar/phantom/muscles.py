@@ -42,6 +42,9 @@ _FAR_MM = 99.0
 # A larger back muscle grows about this point behind the canal's axis; the others grow away
 # from their medial edge.
 _BACK_ROOT_MM = (0.0, 4.0)
+# Mean reach of the bones that are painted over a muscle: outward and backward of the canal's
+# axis, mm.
+_BONE_MM = {"multifidus": (4.5, 11.6), "erector spinae": (4.5, 3.0)}
 # Where muscles can be: outward of the canal's axis, and before and behind it, mm.
 _OUTWARD_MM, _DEPTH_MM = (-6.0, 118.0), (-98.0, 82.0)
 
@@ -232,6 +235,11 @@ class Muscles:
         edge, _ = course.distances(row, x, y)
         z = (self._axis.z0 + ROW_MM * row).astype(np.float32)
         keep = edge < 0
+        if course.spec.name in _BONE_MM:
+            # Laminae, joints and processes will cover its front and its medial edge.
+            medial, front = _BONE_MM[course.spec.name]
+            seen = keep & (x > medial) & (y > front)
+            keep = seen if seen.sum() > 50 else keep
         return self._place(course, row[keep], (x[keep], y[keep], z[keep]), edge[keep])
 
     def _place(
