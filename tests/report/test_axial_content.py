@@ -174,6 +174,31 @@ def test_findings_are_means_over_slices_where_both_sides_are_without_doubt():
     assert found["Slices with muscles"].value == "4 of 4"
 
 
+def test_a_mean_over_few_slices_is_not_compared_with_one_over_many():
+    series = axial_series()
+    # The psoas differs by half, but in one slice of four.
+    psoas = [
+        of_slice(series, 0, "csa_cm2", area, structure="psoas", side=side)
+        for side, area in (("left", 10.0), ("right", 5.0))
+    ]
+    numbers = (*axial_measurements(series), *psoas)
+    found = findings_of(section_of(axial_analysis(series, measurements=numbers)))
+    assert "Sides differ most: multifidus" in found
+
+
+def test_fat_is_a_mean_over_the_slices_that_have_it():
+    series = axial_series()
+    numbers = [
+        replace(m, value=None, uncertainty=None, flags=("fat-not-separated",))
+        if m.metric == FAT and m.slice in (2, 3)
+        else m
+        for m in axial_measurements(series)
+    ]
+    found = findings_of(section_of(axial_analysis(series, measurements=numbers)))
+    assert found["Most fat: multifidus"].detail.endswith("mean of 2 slices")
+    assert found["Sides differ most: multifidus"].detail.endswith("mean of 4 slices")
+
+
 def test_without_a_number_free_of_doubt_nothing_is_found():
     series = axial_series()
     numbers = [replace(m, confidence=0.2) for m in axial_measurements(series)]

@@ -11,6 +11,9 @@ from openlumbar.core.metrics import MUSCLES
 from openlumbar.report.parts import AxialSlice, Finding
 from openlumbar.report.wording import number_text, with_unit
 
+#: A muscle is compared with others where it has this part of the slices that another has: the
+#: mean of one slice says little beside that of twenty.
+_LEAST_PART = 0.5
 _AREA, _FAT = "csa_cm2", "fat_fraction_partial_volume_percent"
 
 
@@ -20,15 +23,16 @@ class MuscleMean:
 
     Attributes
     ----------
-    slices
-        How many.
+    slices, fat_slices
+        How many there are with an area, and with fat.
     area_cm2, fat_percent
-        Right and left; the fat None where none of these slices has it.
+        Right and left; the fat None where no slice has it.
     """
 
     muscle: str
     slices: int
     area_cm2: tuple[float, float]
+    fat_slices: int
     fat_percent: tuple[float, float] | None
 
     @property
@@ -45,9 +49,8 @@ def muscle_means(slices: Sequence[AxialSlice]) -> tuple[MuscleMean, ...]:
         areas = _pairs(slices, muscle, _AREA)
         fats = _pairs(slices, muscle, _FAT)
         if areas:
-            means.append(
-                MuscleMean(muscle, len(areas), _mean(areas), _mean(fats) if fats else None)
-            )
+            fat = _mean(fats) if fats else None
+            means.append(MuscleMean(muscle, len(areas), _mean(areas), len(fats), fat))
     return tuple(means)
 
 
@@ -89,7 +92,12 @@ def _over(count: int) -> str:
 
 
 def _fattest(means: Sequence[MuscleMean]) -> Finding | None:
-    known = [(mean, mean.fat_percent) for mean in means if mean.fat_percent is not None]
+    least = _LEAST_PART * max((mean.fat_slices for mean in means), default=0)
+    known = [
+        (mean, mean.fat_percent)
+        for mean in means
+        if mean.fat_percent is not None and mean.fat_slices >= least
+    ]
     if not known:
         return None
     mean, (right, left) = max(known, key=lambda item: sum(item[1]))
@@ -97,14 +105,16 @@ def _fattest(means: Sequence[MuscleMean]) -> Finding | None:
     return Finding(
         f"Most fat: {mean.muscle}",
         f"{number_text((right + left) / 2, '%')} %",
-        f"area fraction · {sides} · {_over(mean.slices)}",
+        f"area fraction · {sides} · {_over(mean.fat_slices)}",
     )
 
 
 def _most_uneven(means: Sequence[MuscleMean]) -> Finding | None:
     if not means:
         return None
-    mean = max(means, key=lambda mean: mean.difference_percent)
+    least = _LEAST_PART * max(mean.slices for mean in means)
+    found = [mean for mean in means if mean.slices >= least]
+    mean = max(found, key=lambda mean: mean.difference_percent)
     right, left = mean.area_cm2
     smaller = "right" if right < left else "left"
     sides = f"right {number_text(right, 'cm2')}, left {number_text(left, 'cm2')} cm²"

@@ -81,9 +81,13 @@ def _muscle_table(section: AxialSection, means: Sequence[MuscleMean]) -> Table:
             Text(mean.muscle, style=MUSCLE_COLOURS[mean.muscle]),
             *(number_text(area, "cm2") for area in mean.area_cm2),
             *(WITHHELD if share is None else number_text(share, "%") for share in fat),
-            str(mean.slices),
+            str(mean.slices) if mean.slices == mean.fat_slices else _counts(mean),
         )
     return table
+
+
+def _counts(mean: MuscleMean) -> str:
+    return f"{mean.slices}, fat {mean.fat_slices}"
 
 
 def structure_table() -> Table:
