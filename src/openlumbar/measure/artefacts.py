@@ -36,6 +36,8 @@ HARMLESS_PART = 0.05
 
 #: Air is looked at from so far outside of the person, mm.
 AIR_MM = 8.0
+#: The edge of a saturation band is so wide at most, mm.
+BAND_EDGE_MM = 20.0
 #: Unevenness of air is averaged over this length, mm.
 GHOST_MM = 3.0
 #: Less air than this tells nothing, mm².
@@ -87,12 +89,20 @@ def in_band(region: Region, band: Mask) -> bool:
     return bool(crossed > HARMLESS_PART * region.pixels)
 
 
+def _beside(slice_: AxialSlice, body: Mask) -> Mask:
+    """Pixels beside and behind the body: in front of it a saturation band may pass for air."""
+    if not body.any():
+        return body
+    depth = slice_.depth_mm
+    return np.asarray(depth > np.percentile(depth[body], 2) + BAND_EDGE_MM, bool)
+
+
 def ghost_part(slice_: AxialSlice, body: Mask, scale: Scale) -> float:
     """Strength of ghosts in air, as part of the way from muscle to fat; 0 without air.
 
     The brighter places of the air beside the even rest of it, after averaging the noise.
     """
-    air = ~grown(body, slice_.pixel_mm, AIR_MM) & slice_.seen
+    air = ~grown(body, slice_.pixel_mm, AIR_MM) & slice_.seen & _beside(slice_, body)
     if air.sum() * slice_.pixel_mm[0] * slice_.pixel_mm[1] < LEAST_AIR_MM2:
         return 0.0
     size = [max(round(GHOST_MM / step), 1) for step in slice_.pixel_mm]

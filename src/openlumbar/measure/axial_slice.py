@@ -184,6 +184,14 @@ class AxialSlice:
         within = np.asarray(direction, float) @ steps
         return np.asarray(within / max(float(np.linalg.norm(within)), 1e-9), float)
 
+    @cached_property
+    def depth_mm(self) -> Floats:
+        """``[row, column]``: how far back each pixel lies within the slice."""
+        back = self.toward((0.0, 1.0, 0.0)) * self.pixel_mm
+        rows, columns = self.labels.shape
+        depth = np.arange(rows)[:, None] * back[0] + np.arange(columns)[None] * back[1]
+        return np.asarray(depth, float)
+
     @property
     def normal(self) -> Floats:
         """Unit vector square to the slice, LPS, toward the head."""

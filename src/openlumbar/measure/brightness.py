@@ -59,6 +59,9 @@ KINDS = ("clean", "pure", "streaked", "mixed", "other")
 STREAKED = 0.15
 #: Spread of clean muscle and of pure fat, relative: beside the noise, and at most.
 LEAST_SPREAD, MOST_SPREAD = 0.03, 0.3
+#: To begin with, the darker part of each muscle's voxels, %, and what differs from most of
+#: them by less than this, as logarithm, counts as clean.
+DARKER_PERCENT, ALIKE_LEVEL = 60, 0.15
 #: Fat that is not this much brighter than muscle is none to start from.
 LEAST_RATIO = 1.25
 
@@ -207,6 +210,11 @@ class _Basis:
         """What each term's factor is likely to be: less for what bends more often."""
         return np.asarray(LEFT_OVER * SMOOTHER ** (self.degrees.sum(1) - 1.0), float)
 
+    @property
+    def stiff(self) -> Floats:
+        """The same for a surface of second degree, and hardly more."""
+        return np.asarray(np.where(self.degrees.sum(1) <= 2, 2 * LEFT_OVER, 1e-3), float)
+
     def at(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Floats:
         """``[n, t]`` of pixels."""
         a, b = self.degrees.T
@@ -236,7 +244,7 @@ class _Fit:
     field
         ``[row, column]``: sensitivity as known before.
     start
-        Logarithms of clean muscle and of pure fat, to begin with.
+        Logarithm of clean muscle, to begin with.
     noise
         Standard deviation, after the field.
     """
@@ -246,23 +254,42 @@ class _Fit:
     group: NDArray[np.intp]
     basis: _Basis
     field: Floats
-    start: tuple[float, float]
+    start: float
     noise: float
 
     def solved(self, ratio: float | None) -> Scale:
         """Expectation-maximisation; with the series' own ratio of fat to muscle if known."""
-        muscle, fat = self.start
-        fat = fat if ratio is None else muscle + ratio
-        shares = np.full((int(self.group.max()) + 1, len(KINDS)), 1 / len(KINDS))
-        state = _State(muscle, fat, np.zeros(self.terms.shape[1]), shares)
+        state = self._begun(ratio)
         for _ in range(ROUNDS):
             members = self._members(state)
-            state = self._fitted(state, members, ratio)
+            state = self._fitted(state, members, ratio, self.basis.sd)
         gain = self.field * np.exp(self.basis.surface(state.surface))
         levels = float(np.exp(state.muscle)), float(np.exp(state.fat))
         spread = self._spreads(state)[0]
         clean, pure = members[:, 0].sum(), members[:, 1].sum()
         return Scale(gain, *levels, spread, self.noise, float(clean), float(pure))
+
+    def _begun(self, ratio: float | None) -> _State:
+        """A first guess: what most of each muscle's darker part is like is clean.
+
+        A coil that falls off quickly makes lean muscle in the back as bright as fat in
+        front. So the surface is first bent to what the muscles themselves say.
+        """
+        clean = np.zeros(len(self.value))
+        groups = np.arange(1, int(self.group.max()) + 1)
+        for number in groups:
+            inside = self.group == number
+            ordered = np.sort(self.value[inside])
+            level = _densest(ordered[: max(len(ordered) * DARKER_PERCENT // 100, 1)])
+            clean[inside] = np.abs(self.value[inside] - level) < ALIKE_LEVEL
+        shares = np.full((len(groups) + 1, len(KINDS)), 1 / len(KINDS))
+        blank = _State(self.start, self.start, np.zeros(self.terms.shape[1]), shares)
+        members = np.stack([clean, *[np.zeros(len(clean))] * (len(KINDS) - 1)], -1)
+        state = self._fitted(blank, members, None, self.basis.stiff)
+        even = self.value - self.terms @ state.surface
+        fat = _fat_start(even[self.group == 0], state.muscle)
+        fat = fat if ratio is None else state.muscle + ratio
+        return _State(state.muscle, fat, state.surface, shares)
 
     def _spreads(self, state: _State) -> tuple[float, float]:
         """Standard deviations of clean muscle and of pure fat, relative."""
@@ -297,21 +324,24 @@ class _Fit:
         density *= state.shares[self.group]
         return np.asarray(density / density.sum(1, keepdims=True), float)
 
-    def _fitted(self, state: _State, members: Floats, ratio: float | None) -> _State:
-        """Least squares of both levels and the surface; then the shares."""
+    def _fitted(self, state: _State, members: Floats, ratio: float | None, sd: Floats) -> _State:
+        """Least squares of both levels and the surface; then the shares.
+
+        ``sd``: ``[t]``, how large the surface's factors are likely to be.
+        """
         count = self.terms.shape[1]
         normal, right = np.zeros((2 + count, 2 + count)), np.zeros(2 + count)
-        for place, sd in enumerate(self._spreads(state)):
-            weight = members[:, place] / (sd**2 * ALIKE)
+        for place, spread in enumerate(self._spreads(state)):
+            weight = members[:, place] / (spread**2 * ALIKE)
             weighted = weight[:, None] * self.terms
             # The mean of a logarithm lies below the logarithm of the mean.
-            value = self.value + sd**2 / 2
+            value = self.value + spread**2 / 2
             normal[place, place] = weight.sum()
             normal[place, 2:] = normal[2:, place] = weighted.sum(0)
             normal[2:, 2:] += self.terms.T @ weighted
             right[place] = weight @ value
             right[2:] += weighted.T @ value
-        normal[2:, 2:] += np.diag(1 / self.basis.sd**2)
+        normal[2:, 2:] += np.diag(1 / sd**2)
         # With few voxels of a kind, its level stays where it was.
         normal[[0, 1], [0, 1]] += 1e-3
         right[:2] += 1e-3 * np.array([state.muscle, state.fat])
@@ -348,15 +378,13 @@ def _fit_of(slice_: AxialSlice, body: Mask, field: NDArray[np.floating]) -> _Fit
     basis = _basis(muscle, slice_.pixel_mm)
     chosen = [_every_nth(core), _every_nth(around)]
     values = [np.log(even[of]) for of in chosen]
-    muscle_level = _muscle_start(slice_, even, core)
-    fat_level = _fat_start(values[1], muscle_level)
     return _Fit(
         value=np.concatenate(values),
         terms=np.concatenate([basis.at(*of) for of in chosen]),
         group=np.concatenate([_numbers(slice_.labels[chosen[0]]), np.zeros(len(values[1]), int)]),
         basis=basis,
         field=np.asarray(field, float),
-        start=(muscle_level, fat_level),
+        start=float(np.median(values[0])),
         noise=noise_of(even, body),
     )
 
@@ -384,14 +412,6 @@ def _basis(muscle: Mask, pixel_mm: tuple[float, float]) -> _Basis:
         [(a, b) for a in range(DEGREE + 1) for b in range(DEGREE + 1) if 0 < a + b <= DEGREE]
     )
     return _Basis(rows, columns, degrees)
-
-
-def _muscle_start(slice_: AxialSlice, even: Floats, core: Mask) -> float:
-    """Logarithm of clean muscle: of psoas, the leanest, where there is enough of it."""
-    psoas = [code for code, part in anatomy.BY_CODE.items() if part.name == "psoas"]
-    lean = core & np.isin(slice_.labels, psoas)
-    values = np.sort(np.log(even[lean if lean.sum() >= LEAST_VOXELS else core]))
-    return _densest(values[: max(len(values) * 3 // 4, 1)])
 
 
 def _fat_start(values: Floats, muscle: float) -> float:
@@ -426,9 +446,7 @@ def fat_region(slice_: AxialSlice, body: Mask) -> Mask:
 
 def _behind(slice_: AxialSlice, muscle: Mask) -> Mask:
     """Pixels that lie further back than the front of the muscles of the back."""
-    back = slice_.toward((0.0, 1.0, 0.0)) * slice_.pixel_mm
-    rows, columns = muscle.shape
-    depth = np.arange(rows)[:, None] * back[0] + np.arange(columns)[None] * back[1]
+    depth = slice_.depth_mm
     psoas = [code for code, part in anatomy.BY_CODE.items() if part.name == "psoas"]
     of_back = muscle & ~np.isin(slice_.labels, psoas)
     chosen = depth[of_back if of_back.any() else muscle]

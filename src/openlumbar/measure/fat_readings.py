@@ -16,8 +16,8 @@ from openlumbar.measure.fat import Clusters, k_means, mixture, otsu, partial_vol
 FAT_IS_BRIGHT = frozenset((Weighting.T1, Weighting.T2, Weighting.PD))
 #: Fat must be this much brighter than clean muscle.
 LEAST_RATIO = 1.3
-#: The way from muscle to fat must be so many standard deviations of clean muscle.
-LEAST_CONTRAST = 2.0
+#: The way from muscle to fat must be so many standard deviations of the noise.
+LEAST_CONTRAST = 3.0
 
 #: Standard deviation of the brightness of clean muscle and of pure fat at a place, relative.
 MUSCLE_SD, FAT_SD = 0.04, 0.06
@@ -76,8 +76,7 @@ def fat_readings(
 def separable(scale: Scale) -> bool:
     """Whether brightness tells fat from muscle in this slice."""
     return (
-        scale.fat >= LEAST_RATIO * scale.muscle
-        and scale.contrast >= LEAST_CONTRAST * scale.spread * scale.muscle
+        scale.fat >= LEAST_RATIO * scale.muscle and scale.contrast >= LEAST_CONTRAST * scale.noise
     )
 
 
