@@ -11,6 +11,7 @@ import pytest
 
 from openlumbar.core import anatomy
 from openlumbar.core.errors import UnreadableError
+from openlumbar.core.exam import Exam
 from openlumbar.core.plane import Plane
 from openlumbar.exam import read_exam
 from openlumbar.io.analysis import Analysis
@@ -176,6 +177,16 @@ def test_nothing_in_the_output_names_the_patient(
         for marker in MARKERS:
             assert marker.encode() not in content.upper(), (path.name, marker)
             assert marker not in path.name.upper()
+
+
+def test_what_is_doubted_of_a_series_comes_back(painted_exam, axial_predictor, tmp_path):
+    (axial,) = painted_exam.of_plane(Plane.AXIAL)
+    doubted = Exam((replace(axial, flags=("left-right-doubtful",)),))
+    analyze(doubted, AnalyzeOptions(axial_predictor=axial_predictor)).save(tmp_path / "out")
+    (series,) = Analysis.load(tmp_path / "out").exam.series
+    assert series.flags == ("left-right-doubtful",)
+    record = json.loads((tmp_path / "out" / "exam.json").read_text())
+    assert record["series"][0]["flags"] == ["left-right-doubtful"]
 
 
 def test_failures_come_back(painted_exam, tmp_path, monkeypatch):
