@@ -15,9 +15,10 @@ from openlumbar.core.codes import translate
 from openlumbar.core.errors import GeometryError, InputError
 from openlumbar.core.volume import Volume
 from openlumbar.pipeline.masks import Given, MaskOptions, measure_given, read_given
+from openlumbar.report.dicom import write_dicom_results
 from support_axial import ORIGIN, axial_code_at, two_blocks
 from support_dicom import save as save_dicom
-from support_results import grid_points
+from support_results import analysis_of, grid_points
 
 _FLIP = np.diag([-1.0, -1, 1, 1])
 IMAGE = "sub-01_acq-axial_T2w.nii.gz"
@@ -159,6 +160,22 @@ def test_a_mask_of_one_angled_block_stays_in_it(tmp_path):
     assert not second.array.any()
     assert not any("interpolated" in warning for warning in found.run.warnings)
     assert {m.block for m in found.measurements} == {0}
+
+
+def test_what_came_out_as_dicom_can_be_corrected_and_measured_again(tmp_path):
+    save_dicom(two_blocks(), tmp_path / "exam")
+    analysis = analysis_of(tmp_path / "exam", axial_code_at)
+    write_dicom_results(analysis, [tmp_path / "exam"], tmp_path)
+    path = tmp_path / "dicom" / "series-1_axial-T2w_block-2_seg.dcm"
+    found = measure_given(analysis.exam, read_given(path, MaskOptions("openlumbar")))
+    first, second = found.masks.series[0].labels
+    assert not first.array.any()
+    assert np.array_equal(second.array, analysis.masks.series[0].labels[1].array)
+    whole = {key: area for key, area in areas(found).items() if area is not None}
+    assert len(whole) > 15
+    for (muscle, side, k), area in whole.items():
+        code = next(c for c, s in BY_CODE.items() if (s.name, s.side) == (muscle, side))
+        assert area == pytest.approx(np.count_nonzero(second.array[k] == code) / 25)
 
 
 def test_of_two_planes_a_mask_of_muscles_is_of_the_axial_one(phantom, labels):
