@@ -25,11 +25,10 @@ INTENSITY_CEILING = 1.2
 #: Pictures are resampled from pixels of at least this size; finer detail is noise to a
 #: network that sees 0.8 mm.
 LEAST_SOURCE_MM = 0.6
-#: The first pass, which only asks where things lie, looks at pixels of this size, coarser
-#: than the network's own; of large pictures at coarser ones still, but not beyond what the
-#: network knows as a small patient.
-OVERVIEW_MM, MOST_OVERVIEW_MM = 1.0, 1.15
-OVERVIEW_PIXELS = 256
+#: The first pass looks at this many pixels at most (a square of so many a side), coarser than
+#: the network's own where the field of view asks for it, but not by more than this factor:
+#: the network knows small patients, not smaller ones.
+OVERVIEW_PIXELS, MOST_COARSER = 300, 1.25
 
 
 def normalise_slice(picture: NDArray) -> NDArray[np.float32]:
@@ -136,12 +135,21 @@ def resampled(picture: Picture, spacing_mm: tuple[float, float]) -> Picture:
     return Picture(values, PlaneGrid(shape, spacing_mm, grid.centre_mm))
 
 
-def overview(picture: Picture) -> Picture:
-    """What the first pass looks at: the tissue without the air, in coarse pixels."""
+def overview(picture: Picture, pixel_mm: float) -> Picture:
+    """What the first pass looks at: the tissue without the air.
+
+    Parameters
+    ----------
+    picture
+        A whole slice.
+    pixel_mm
+        What the network was trained on; the result's pixels are of this size, or larger in
+        a large field of view.
+    """
     part = _without_air(picture)
     size_mm = np.sqrt(np.prod(part.grid.shape) * part.grid.pixel_mm2)
-    pixel_mm = float(np.clip(size_mm / OVERVIEW_PIXELS, OVERVIEW_MM, MOST_OVERVIEW_MM))
-    return resampled(part, (pixel_mm, pixel_mm))
+    step_mm = float(np.clip(size_mm / OVERVIEW_PIXELS, pixel_mm, MOST_COARSER * pixel_mm))
+    return resampled(part, (step_mm, step_mm))
 
 
 def _without_air(picture: Picture) -> Picture:
