@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
 from openlumbar.core.errors import StageError
+from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
 from openlumbar.pipeline import AnalyzeOptions, analyze
 from openlumbar.report.names import name_places
@@ -15,7 +18,9 @@ USUAL = np.array([[0, 0, 4.0, 0], [0.5, 0, 0, 0], [0, -0.7, 0, 0], [0, 0, 0, 1.0
 
 @pytest.fixture(scope="module")
 def analysis(painted_exam, predictor):
-    return analyze(painted_exam, AnalyzeOptions(predictor=predictor))
+    """Of the sagittal series alone; the axial one is there, without masks."""
+    sagittal = replace(painted_exam, series=painted_exam.of_plane(Plane.SAGITTAL))
+    return replace(analyze(sagittal, AnalyzeOptions(predictor=predictor)), exam=painted_exam)
 
 
 def test_the_crop_keeps_the_anatomy_and_what_is_in_front_of_it():
