@@ -60,6 +60,14 @@ def test_a_block_that_is_stored_downward_is_read_from_its_other_end():
     assert [one.slice for one in section.slices] == [0, 1, 2, 3]
 
 
+def test_it_opens_near_the_middle_on_a_slice_that_lacks_no_number():
+    series = axial_series()
+    numbers = list(axial_measurements(series))
+    assert section_of(axial_analysis(series, measurements=numbers)).first == 1
+    few = [m for m in numbers if m.slice in (0, 3) or m.structure == "dural sac"]
+    assert section_of(axial_analysis(series, measurements=few)).first == 0
+
+
 def test_tilted_blocks_are_ordered_by_where_they_cut_the_sac():
     # The middle of the second block's pictures lies higher, but the sac lies far behind it,
     # where the block has come down.

@@ -203,14 +203,11 @@ def _heights(image: Volume, labels: Volume | None) -> list[float]:
 
 
 def _first(slices: Sequence[AxialSlice]) -> int:
-    """The slice with most given numbers; of equals, the one nearest to the middle."""
-    middle = (len(slices) - 1) / 2
-
-    def merit(place: int) -> tuple[int, float]:
-        given = sum(not cell.withheld for cell in slices[place].cells.values())
-        return given, -abs(place - middle)
-
-    return max(range(len(slices)), key=merit)
+    """The slice nearest to the middle of those that lack hardly any number."""
+    given = [sum(not cell.withheld for cell in one.cells.values()) for one in slices]
+    # A slice that lacks a tenth of the numbers is as good as one that has them all.
+    rich = [place for place, count in enumerate(given) if count >= 0.9 * max(given)]
+    return min(rich, key=lambda place: abs(place - (len(slices) - 1) / 2))
 
 
 def _levels(
