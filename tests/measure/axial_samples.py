@@ -45,8 +45,10 @@ class Sample:
         Of body and sac about the head-foot axis.
     fat
         Fraction asked for in all muscles.
-    level
-        Code in place of the vertebra's: a disc, or none.
+    ahead
+        Code in front of the sac: vertebra or disc.
+    width_mm
+        Of the picture.
     """
 
     pixel_mm: tuple[float, float] = (1.0, 1.0)
@@ -56,6 +58,7 @@ class Sample:
     fat: float = 0.2
     weighting: Weighting = Weighting.T2
     ahead: int = UNKNOWN_VERTEBRA
+    width_mm: float = 264.0
     bias: float = 0.15
     noise: float = 12.0
     seed: int = 0
@@ -63,7 +66,7 @@ class Sample:
     def grid(self) -> Volume:
         """Columns leftward, rows backward, slices upward, about (0, 10, 0)."""
         height, width = self.pixel_mm
-        rows, columns = round(180 / height), round(264 / width)
+        rows, columns = round(180 / height), round(self.width_mm / width)
         tilt = np.radians(self.tilt_deg)
         back = np.array([0.0, np.cos(tilt), np.sin(tilt)])
         left = np.array([1.0, 0.0, 0.0])

@@ -51,8 +51,8 @@ _FAT: tuple[tuple[str, str, str, str], ...] = (
     (
         "kmeans",
         "k-means",
-        "voxels of the muscle that k-means, started from subcutaneous fat and clean muscle, "
-        "puts with the fat, over all its voxels; after bias correction",
+        "voxels of the muscle that k-means, started from pure fat and clean muscle and held by "
+        "both, puts with the fat, over all its voxels; after bias correction",
         _XIA,
     ),
     (
@@ -65,15 +65,15 @@ _FAT: tuple[tuple[str, str, str, str], ...] = (
     (
         "mixture",
         "mixture",
-        "weight of the brighter of two normal distributions fitted to the muscle's voxels; after "
-        "bias correction",
+        "weight of the brighter of two normal distributions of one width fitted to the muscle's "
+        "voxels; after bias correction",
         _OURS,
     ),
     (
         "partial_volume",
         "partial volume",
-        "mean of each voxel's place between the brightness of clean muscle and that of "
-        "subcutaneous fat; after bias correction",
+        "mean of each voxel's place between the brightness of clean muscle and that of pure fat; "
+        "after bias correction",
         _OURS,
     ),
 )
@@ -316,8 +316,8 @@ _TABLE: tuple[Metric, ...] = (
         "dural sac",
         "Antero-posterior diameter",
         "mm",
-        "greatest extent of the dural sac in the slice along the body's own front-to-back axis, "
-        "on the midline",
+        "extent of the dural sac in the slice on the line through its centre along the body's "
+        "own front-to-back axis, which runs from the middle of body and disc to that of the sac",
         _OURS,
     ),
     Metric(
@@ -325,7 +325,7 @@ _TABLE: tuple[Metric, ...] = (
         "dural sac",
         "Transverse diameter",
         "mm",
-        "greatest extent of the dural sac in the slice square to the front-to-back axis",
+        "longest line across the dural sac in the slice square to the front-to-back axis",
         _OURS,
     ),
     Metric(
@@ -333,8 +333,8 @@ _TABLE: tuple[Metric, ...] = (
         "slice",
         "Tilt of the slice",
         "deg",
-        "angle between the slice's normal and the head-foot axis of the patient; positive when "
-        "the slice's front lies lower than its back",
+        "angle between the slice's normal and the head-foot axis of the patient, in the sagittal "
+        "plane; positive when the slice's front lies lower than its back",
         _OURS,
     ),
     *(

@@ -17,7 +17,7 @@ shows no clean muscle or no pure fat.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.polynomial.legendre import legvander
@@ -40,8 +40,8 @@ FRONT_PERCENT = 10
 MOST_VOXELS = 1500
 #: Fewer voxels than these are no sample of a tissue.
 LEAST_VOXELS = 60
-#: Rounds of expectation-maximisation.
-ROUNDS = 12
+#: Rounds of expectation-maximisation, of each slice alone and with the series' ratio.
+ROUNDS, ROUNDS_MORE = 12, 5
 #: Voxels are alike within so many of them: what a single one counts for is divided by it.
 ALIKE = 15.0
 #: Largest degree of the surface that the field leaves.
@@ -50,7 +50,7 @@ DEGREE = 6
 LEVEL_BEYOND = 1.2
 #: Standard deviation of the surface's terms of first degree, as logarithm, and by how much
 #: that of each further degree is less.
-LEFT_OVER, SMOOTHER = 0.25, 0.75
+LEFT_OVER, SMOOTHER = 0.25, 0.9
 #: Standard deviation of the ratio of fat to muscle between slices of a series, as logarithm.
 RATIO_SD = 0.03
 #: Kinds of voxels: also muscle streaked with a little fat, any mixture, and neither.
@@ -156,17 +156,24 @@ def scales_of(
         None where neither the slice nor the series shows both tissues.
     """
     fits = [_fit_of(*of) for of in zip(slices, bodies, fields, strict=True)]
-    alone = [None if fit is None else fit.solved(None) for fit in fits]
-    ratio = _common_ratio([scale for scale in alone if scale is not None])
+    alone = [None if fit is None else fit.solved(fit.begun(), None, ROUNDS) for fit in fits]
+    ratio = _common_ratio([state for state in alone if state is not None])
     if ratio is None:
         return [None] * len(alone)
-    return [None if fit is None else fit.solved(ratio) for fit in fits]
+    scales: list[Scale | None] = []
+    for fit, state in zip(fits, alone, strict=True):
+        if fit is None or state is None:
+            scales.append(None)
+            continue
+        start = replace(state, fat=state.muscle + ratio)
+        scales.append(fit.scale(fit.solved(start, ratio, ROUNDS_MORE)))
+    return scales
 
 
-def _common_ratio(scales: Sequence[Scale]) -> float | None:
+def _common_ratio(states: Sequence[_State]) -> float | None:
     """Logarithm of fat over muscle: the median of the slices that show enough of both."""
-    sure = [s for s in scales if min(s.muscle_voxels, s.fat_voxels) >= LEAST_VOXELS]
-    return float(np.median([np.log(s.fat / s.muscle) for s in sure])) if sure else None
+    sure = [state for state in states if min(state.counts) >= LEAST_VOXELS]
+    return float(np.median([state.fat - state.muscle for state in sure])) if sure else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,12 +188,15 @@ class _State:
         ``[t]``: factors of the surface's terms.
     shares
         ``[group, kind]``: part of each kind of voxel in each muscle, and around them.
+    counts
+        How many voxels were clean muscle, and pure fat.
     """
 
     muscle: float
     fat: float
     surface: Floats
     shares: Floats
+    counts: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,19 +267,20 @@ class _Fit:
     start: float
     noise: float
 
-    def solved(self, ratio: float | None) -> Scale:
+    def solved(self, state: _State, ratio: float | None, rounds: int) -> _State:
         """Expectation-maximisation; with the series' own ratio of fat to muscle if known."""
-        state = self._begun(ratio)
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             members = self._members(state)
             state = self._fitted(state, members, ratio, self.basis.sd)
+        return state
+
+    def scale(self, state: _State) -> Scale:
+        """What was found, as brightness."""
         gain = self.field * np.exp(self.basis.surface(state.surface))
         levels = float(np.exp(state.muscle)), float(np.exp(state.fat))
-        spread = self._spreads(state)[0]
-        clean, pure = members[:, 0].sum(), members[:, 1].sum()
-        return Scale(gain, *levels, spread, self.noise, float(clean), float(pure))
+        return Scale(gain, *levels, self._spreads(state)[0], self.noise, *state.counts)
 
-    def _begun(self, ratio: float | None) -> _State:
+    def begun(self) -> _State:
         """A first guess: what most of each muscle's darker part is like is clean.
 
         A coil that falls off quickly makes lean muscle in the back as bright as fat in
@@ -288,7 +299,6 @@ class _Fit:
         state = self._fitted(blank, members, None, self.basis.stiff)
         even = self.value - self.terms @ state.surface
         fat = _fat_start(even[self.group == 0], state.muscle)
-        fat = fat if ratio is None else state.muscle + ratio
         return _State(state.muscle, fat, state.surface, shares)
 
     def _spreads(self, state: _State) -> tuple[float, float]:
@@ -350,8 +360,9 @@ class _Fit:
             right[:2] += np.array([-ratio, ratio]) / RATIO_SD**2
         muscle, fat, *surface = np.linalg.solve(normal, right)
         shares = np.stack([np.bincount(self.group, of, len(state.shares)) for of in members.T], -1)
+        counts = float(shares[:, 0].sum()), float(shares[:, 1].sum())
         shares = (shares + 1) / (shares + 1).sum(1, keepdims=True)
-        return _State(float(muscle), float(fat), np.array(surface), shares)
+        return _State(float(muscle), float(fat), np.array(surface), shares, counts)
 
 
 def _normal(away: Floats, sd: float) -> Floats:

@@ -21,6 +21,8 @@ ANCHOR_WEIGHT = 1.0
 CLIP_SD = 3.0
 #: Bins of the histograms, over this range of the fat scale.
 BINS, RANGE = 96, (-0.75, 1.75)
+#: Least width of a normal distribution, on the fat scale.
+LEAST_WIDTH = 0.02
 #: Rounds of expectation-maximisation at most.
 MOST_ROUNDS = 80
 #: Clusters nearer to each other than this part of the way from muscle to fat are one. Ours.
@@ -100,30 +102,26 @@ def _clusters(ordered: Floats, below: int, lower: float, upper: float) -> Cluste
 
 
 def mixture(voxels: Floats) -> Clusters:
-    """Two normal distributions of one width each, by expectation-maximisation.
+    """Two normal distributions of one common width, by expectation-maximisation.
 
     The fraction is the weight of the brighter one. Started from clean muscle and pure fat.
+    With a width of its own the brighter one would grow over all that is not clean muscle.
     """
     counts, edges = np.histogram(np.clip(voxels, *RANGE), BINS, RANGE)
     x, n = (edges[:-1] + edges[1:]) / 2, counts / max(len(voxels), 1)
-    mean, sd, part = np.array([0.0, 1.0]), np.array([0.2, 0.2]), np.array([0.5, 0.5])
-    step = edges[1] - edges[0]
+    mean, sd, part = np.array([0.0, 1.0]), 0.2, np.array([0.5, 0.5])
     for _ in range(MOST_ROUNDS):
-        away = (x[:, None] - mean) / sd
-        density = part / sd * np.exp(-0.5 * away**2) + 1e-300
+        density = part * np.exp(-0.5 * ((x[:, None] - mean) / sd) ** 2) + 1e-300
         member = n[:, None] * density / density.sum(1, keepdims=True)
-        total = np.maximum(member.sum(0), 1e-9)
-        moved = (member * x[:, None]).sum(0) / total
-        sd = np.sqrt((member * (x[:, None] - moved) ** 2).sum(0) / total + step**2 / 12)
-        sd, done = np.maximum(sd, 0.02), bool(np.abs(moved - mean).max() < 1e-3)
-        mean, part = moved, total / total.sum()
+        part = np.maximum(member.sum(0), 1e-9)
+        moved = (member * x[:, None]).sum(0) / part
+        sd = max(float(np.sqrt((member * (x[:, None] - moved) ** 2).sum())), LEAST_WIDTH)
+        mean, done = moved, bool(np.abs(moved - mean).max() < 1e-3)
         if done:
             break
     order = np.argsort(mean)
     lower, upper = mean[order]
-    # Ashman's D takes the root mean square of both widths.
-    width = float(np.sqrt((sd**2).mean()))
-    return Clusters(float(part[order[1]]), float(lower), float(upper), width)
+    return Clusters(float(part[order[1]]), float(lower), float(upper), sd)
 
 
 def partial_volume(voxels: Floats, noise: float) -> float:
