@@ -13,7 +13,7 @@ from torch import nn
 
 from openlumbar.core.errors import InputError
 from openlumbar.core.exam import Block, Series, Weighting
-from openlumbar.core.masks import AXIAL_TISSUE_NAMES
+from openlumbar.core.masks import AXIAL_TISSUE_NAMES, AxialTissue
 from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
 from openlumbar.models import ModelCard, Predictor
@@ -35,6 +35,7 @@ from openlumbar.train.axial_pictures import (
 )
 from openlumbar.train.axial_sampling import AxialSampler
 from openlumbar.train.export import export_onnx, write_card
+from openlumbar.train.losses import IGNORE
 from openlumbar.train.spider import read_outlines, read_spider_space
 from openlumbar.train.stages import Sources, TorchPredictor, fresh_network, train_stages
 
@@ -221,7 +222,10 @@ def _exam(recipe: AxialRecipe, folder: Path) -> Iterator[AxialPicture]:
 def _self_labelled(
     recipe: AxialRecipe, folder: Path, predictor: Predictor
 ) -> Iterator[AxialPicture]:
-    """The accepted slices, as the network labels them; what it doubts is left open."""
+    """The accepted slices, as the network labels them; what it doubts is left open.
+
+    So are vertebral body and disc: it takes one for the other before it has seen real ones.
+    """
     verdicts = tomllib.loads((_RECIPES / "axial_verdicts.toml").read_text("utf-8"))
     spacing = recipe.input.spacing_mm
     for path in sorted(folder.glob("slice_*.png")):
@@ -230,6 +234,7 @@ def _self_labelled(
         series = single_slice(path)
         found = segment_axial(series, predictor)[0]
         label = classes_of_axial_mask(found)
+        label[np.isin(label, (AxialTissue.BODY, AxialTissue.DISC))] = IGNORE
         own = (SUDIRMAN_PIXEL_MM, SUDIRMAN_PIXEL_MM)
         image = series.blocks[0].volume.array[0]
         yield AxialPicture(f"real-{path.stem}", path.stem, *at_spacing(image, label, own, spacing))
