@@ -38,6 +38,6 @@ def test_nothing_is_withheld_without_a_reason():
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda metric: metric.name)
 def test_a_name_ends_in_its_unit(metric):
-    endings = {"mm": "_mm", "deg": "_deg", "%": "_percent"}
+    endings = {"mm": "_mm", "mm2": "_mm2", "cm2": "_cm2", "deg": "_deg", "%": "_percent"}
     assert metric.name.endswith(endings.get(metric.unit, ""))
     assert metric.unit in {*endings, "1"}
