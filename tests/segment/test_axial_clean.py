@@ -40,13 +40,18 @@ def test_a_hole_does_not_take_what_another_structure_holds():
     assert (cleaned(tissue).codes[row - 4 : row + 4, column - 4 : column + 4] == 40).all()
 
 
-def test_a_second_part_of_a_muscle_stays_only_when_it_is_large():
-    section = Section()
-    tissue = section.tissue()
-    tissue[225:240, 190:215] = AxialTissue.ERECTOR_SPINAE  # 240 mm², a fifth of the muscle
-    assert (cleaned(tissue).codes[225:240, 190:215] == 0).all()
-    tissue[225:250, 190:220] = AxialTissue.ERECTOR_SPINAE  # 480 mm²
-    assert (cleaned(tissue).codes[225:250, 190:220] == 5111).all()
+def test_a_second_part_of_a_muscle_stays_only_when_it_is_large_and_near():
+    tissue = SECTION.tissue()
+    rows, columns = np.nonzero(SECTION.codes() == 5111)
+    below = rows.max() + 4  # 3.2 mm behind the left erector spinae
+    middle = int(columns.mean())
+    small, large = np.zeros((2, *tissue.shape), bool)
+    small[below : below + 15, middle - 12 : middle + 12] = True  # 230 mm², a fifth
+    large[below : below + 25, middle - 15 : middle + 15] = True  # 480 mm²
+    far = np.roll(large, 60, 1)
+    for second, kept in ((small, False), (large, True), (far, False)):
+        painted = np.where(second, AxialTissue.ERECTOR_SPINAE, tissue)
+        assert (cleaned(painted).codes[second] == (5111 if kept else 0)).all()
 
 
 def test_multifidi_that_meet_behind_the_spine_are_parted_at_the_midline():

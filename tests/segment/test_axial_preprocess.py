@@ -10,7 +10,6 @@ from openlumbar.imaging.bias import bias_field
 from openlumbar.segment.axial_preprocess import (
     INTENSITY_CEILING,
     LEAST_SOURCE_MM,
-    MOST_OVERVIEW_MM,
     normalise_slice,
     overview,
     prepare_axial,
@@ -104,9 +103,9 @@ def test_fine_pixels_are_made_coarser_and_coarse_ones_stay():
 def test_the_overview_leaves_out_the_air_and_knows_where_it_lies():
     picture = np.pad(slice_of(), ((60, 0), (0, 100)))
     source = source_picture(picture, (0.8, 0.8), bias=False)
-    seen = overview(source)
+    seen = overview(source, 0.8)
     assert seen.values.size < source.values.size
-    assert seen.grid.spacing_mm == pytest.approx((1.0, 1.0), abs=0.02)
+    assert seen.grid.spacing_mm == pytest.approx((0.8, 0.8), abs=0.02)
     brightest = np.unravel_index(source.values.argmax(), picture.shape)
     place = source.grid.place_mm(np.array(brightest))
     index = (place - seen.grid.origin_mm) / np.array(seen.grid.spacing_mm)
@@ -117,9 +116,9 @@ def test_the_overview_leaves_out_the_air_and_knows_where_it_lies():
 
 def test_the_overview_of_a_large_field_of_view_is_coarser():
     large = source_picture(np.kron(slice_of(), np.ones((2, 2))), (0.8, 0.8), bias=False)
-    assert overview(large).grid.spacing_mm == (MOST_OVERVIEW_MM, MOST_OVERVIEW_MM)
+    assert overview(large, 0.8).grid.spacing_mm == pytest.approx((1.0, 1.0))
 
 
 def test_the_overview_of_a_black_picture_is_the_whole_of_it():
     black = source_picture(np.zeros((64, 80)), (0.8, 0.8), bias=False)
-    assert overview(black).values.shape == (51, 64)
+    assert overview(black, 0.8).values.shape == (64, 80)

@@ -114,6 +114,17 @@ def test_one_uncertain_structure_makes_a_slice_doubtful():
     assert doubts(replace(reading, certainty=certainty)) == ("low-certainty",)
 
 
+def test_two_looks_that_disagree_recognise_nothing():
+    reading = reading_of(Section())
+    assert not is_lumbar(replace(reading, agreement=0.6))
+
+
+def test_a_faint_sac_makes_a_slice_doubtful_however_small_it_is():
+    reading = reading_of(Section())
+    certainty = np.where(reading.clean.codes == 2, 0.3, 0.95).astype(np.float32)
+    assert doubts(replace(reading, certainty=certainty)) == ("low-certainty",)
+
+
 def test_every_rule_is_of_a_trait_and_every_flag_is_a_word():
     assert {rule.trait for rule in RULES} == set(Traits.__dataclass_fields__)
     assert {NOT_A_SLICE, UPSIDE_DOWN, "muscle-missing", "low-certainty"} <= set(FLAGS)

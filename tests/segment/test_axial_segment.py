@@ -7,6 +7,7 @@ import pytest
 
 from openlumbar.core.errors import StageError
 from openlumbar.core.exam import Block, Series, Weighting
+from openlumbar.core.masks import AxialTissue
 from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
 from openlumbar.segment import AxialOptions, segment_axial
@@ -178,3 +179,20 @@ def test_slices_that_are_not_axial_are_refused():
     affine = np.eye(4)[[2, 0, 1, 3]]
     with pytest.raises(StageError, match="not axial"):
         segment_axial(series(Volume(np.ones((40, 40, 40)), affine)), SectionPredictor())
+
+
+def test_a_sac_that_is_hardly_seen_is_found_and_doubted():
+    class Unsure(SectionPredictor):
+        """Says posterior elements, rather than sac, by two to one."""
+
+        def predict(self, images):
+            probability = super().predict(images)
+            sac = probability[:, AxialTissue.SAC].copy()
+            probability[:, AxialTissue.SAC] = sac / 3
+            probability[:, AxialTissue.POSTERIOR] += sac * 2 / 3
+            return probability
+
+    volume = volume_of([Section().picture()], (0.8, 0.8))
+    mask = segment_axial(series(volume), Unsure(), options=PAINTED)[0]
+    assert (mask.labels.array == 2).sum() * 0.64 == pytest.approx(np.pi * 7 * 9, rel=0.1)
+    assert mask.flags == (("low-certainty",),)

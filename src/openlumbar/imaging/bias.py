@@ -25,9 +25,9 @@ FOREGROUND = 0.06
 
 # N4's own settings. Ours: on phantom slices with known falloff they leave the least of it
 # without making up a field where there was none.
-_ITERATIONS = 20
-_CONTROL_POINTS = 5
-_FWHM = 0.65
+_ITERATIONS = 15
+_CONTROL_POINTS = 4
+_FWHM = 1.1
 
 
 def bias_field(

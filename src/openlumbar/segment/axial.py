@@ -19,7 +19,7 @@ from scipy import ndimage
 from openlumbar.core.anatomy import UNKNOWN_VERTEBRA
 from openlumbar.core.errors import StageError
 from openlumbar.core.exam import Series
-from openlumbar.core.masks import AxialMask
+from openlumbar.core.masks import AxialMask, AxialTissue
 from openlumbar.core.volume import Volume
 from openlumbar.imaging.frame import axial_frame_of
 from openlumbar.models import Predictor
@@ -32,7 +32,7 @@ from openlumbar.segment.axial_preprocess import (
     resampled,
     source_picture,
 )
-from openlumbar.segment.landmarks import PlaneGrid, box_of, find_landmarks
+from openlumbar.segment.landmarks import LEAST_SAC_MM2, PlaneGrid, box_of, find_landmarks
 from openlumbar.segment.recognise import (
     NOT_A_SLICE,
     TURNED_CERTAINTY,
@@ -49,6 +49,8 @@ Progress = Callable[[int, int], None]
 LEAST_PIXELS, LEAST_MM = 16, 12.0
 #: Where the network is this sure of background all around, it is not asked again.
 _SURELY_NOTHING = 0.97
+#: Probability of a sac where no pixel is more probably sac than anything else.
+_FAINT_SAC = 0.1
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,8 @@ class _Reader:
             pixel_mm = self.predictor.card.input.spacing_mm
             return _read(self._look(resampled(picture, pixel_mm)), native)
         first = self._look(self._overview(picture))
-        landmarks = find_landmarks(first.values.argmax(0), first.place)
+        tissue, _ = _classes(first.values, first.place.pixel_mm2)
+        landmarks = find_landmarks(tissue, first.place)
         pose = pose_of(landmarks) if landmarks else None
         if pose is None:
             return None
@@ -239,9 +242,9 @@ def _read(seen: _Seen, native: PlaneGrid) -> Reading | None:
     grid = native.cropped(rows, columns)
     index = seen.place.index_of(grid)
     inside = _at(ndimage.binary_dilation(something, np.ones((3, 3), bool)), index)
-    best = interpolate(seen.values, index[:, inside])
+    classes = _classes(interpolate(seen.values, index[:, inside]).T, grid.pixel_mm2)
     tissue, certainty = np.zeros(grid.shape, np.uint8), np.ones(grid.shape, np.float32)
-    tissue[inside], certainty[inside] = best.argmax(1), best.max(1)
+    tissue[inside], certainty[inside] = classes
     landmarks = find_landmarks(tissue, grid)
     if landmarks is None:
         return None
@@ -259,6 +262,22 @@ def _agreement(first: _Seen[PlaneGrid], second: _Seen[Pose]) -> float:
     before = framed[(row + 1).clip(0, rows - 1), (column + 1).clip(0, columns - 1)]
     same = (before == again) & (again > 0)
     return float(2 * same.sum() / max(1, (before > 0).sum() + (again > 0).sum()))
+
+
+def _classes(
+    probability: NDArray[np.float32], pixel_mm2: float
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Most probable class ``[...]`` of each pixel of ``[class, ...]``, and its probability.
+
+    Every section has a sac. Where none is the most probable class anywhere (a stenosis on T1
+    leaves it hardly seen), it is what is a faint sac.
+    """
+    tissue, certainty = probability.argmax(0), probability.max(0)
+    if (tissue == AxialTissue.SAC).sum() * pixel_mm2 < LEAST_SAC_MM2:
+        faint = probability[AxialTissue.SAC] > _FAINT_SAC
+        tissue[faint] = AxialTissue.SAC
+        certainty[faint] = probability[AxialTissue.SAC][faint]
+    return tissue, certainty
 
 
 def _at(mask: NDArray[np.bool_], index: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -22,18 +22,19 @@ SIDES: dict[int, tuple[int, int]] = {
     AxialTissue.QUADRATUS_LUMBORUM: (5131, 5132),
 }
 
-#: A second part of a muscle stays where it has this share of the largest and this area:
-#: fat may part the erector spinae, but specks are errors.
-_SECOND_SHARE, _LEAST_SECOND_MM2 = 0.25, 60.0
+#: A second part of a muscle stays where it has this share of the largest and this area, and
+#: lies this near: fat may part the erector spinae, but specks and gluteal muscle are errors.
+_SECOND_SHARE, _LEAST_SECOND_MM2, _SECOND_APART_MM = 0.25, 60.0, 8.0
 #: Less of a muscle than this is a speck; the smallest true section, of the psoas at L1, is
 #: about 100 mm².
 _LEAST_MUSCLE_MM2 = 30.0
 #: Fewer posterior elements than this are specks. Facets and tips of processes are small.
-_LEAST_POSTERIOR_MM2 = 12.0
+_LEAST_POSTERIOR_MM2 = 20.0
 #: Nothing of the vertebra lies further from the sac; the wings of the sacrum reach so far.
 _VERTEBRA_MM = 75.0
-#: Body within the disc, or disc within the body, of less than this belongs to the other.
-_LEAST_PART_MM2 = 25.0
+#: Body within the disc, or disc within the body, of less than this, or than this share of the
+#: two, belongs to the other.
+_LEAST_PART_MM2, _LEAST_PART = 25.0, 0.08
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,18 +79,18 @@ def clean_slice(tissue: Tissues, landmarks: Landmarks, grid: PlaneGrid) -> Clean
     _paint(codes, disc, anatomy.UNKNOWN_DISC)
     _paint(codes, filled(landmarks.sac_mask), anatomy.SPINAL_CANAL)
     _paint(codes, bone, anatomy.UNKNOWN_VERTEBRA)
-    _paint_muscles(codes, tissue, left_of_midline_mm(landmarks, grid), grid.pixel_mm2)
+    _paint_muscles(codes, tissue, left_of_midline_mm(landmarks, grid), grid)
     return CleanSlice(codes, body)
 
 
 def _paint_muscles(
-    codes: NDArray[np.uint16], tissue: Tissues, left_mm: NDArray[np.float64], pixel_mm2: float
+    codes: NDArray[np.uint16], tissue: Tissues, left_mm: NDArray[np.float64], grid: PlaneGrid
 ) -> None:
     boxes = {muscle: box_of(tissue == muscle) for muscle in SIDES}
     for muscle, box in boxes.items():
         sides = split_sides(tissue[box] == muscle, left_mm[box])
         for code, side in zip(SIDES[muscle], sides, strict=True):
-            _paint(codes[box], _muscle_parts(side, pixel_mm2), code)
+            _paint(codes[box], _muscle_parts(side, grid.spacing_mm), code)
     for muscle, box in boxes.items():  # when all stand, so that no hole takes another's pixels
         for code in SIDES[muscle]:
             _paint(codes[box], filled(codes[box] == code), code)
@@ -117,16 +118,20 @@ def parts_of_size(mask: NDArray[np.bool_], least_pixels: float) -> NDArray[np.bo
     return result
 
 
-def _muscle_parts(mask: NDArray[np.bool_], pixel_mm2: float) -> NDArray[np.bool_]:
-    """The largest part, and the second where it is large too."""
+def _muscle_parts(mask: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> NDArray[np.bool_]:
+    """The largest part, and the second where it is large too and near."""
     labels, count = ndimage.label(mask)
-    areas = np.bincount(labels.ravel(), minlength=count + 3)[1:] * pixel_mm2
-    second, largest = np.partition(areas, -2)[-2:]
-    if largest < _LEAST_MUSCLE_MM2:
+    areas = np.bincount(labels.ravel(), minlength=count + 3) * np.prod(spacing_mm)
+    areas[0] = 0
+    second, first = np.argsort(areas)[-2:]
+    if areas[first] < _LEAST_MUSCLE_MM2:
         return np.zeros_like(mask)
-    least = max(_SECOND_SHARE * largest, _LEAST_SECOND_MM2, second)
-    keep = (areas == largest) | (areas >= least)
-    return np.asarray(np.concatenate([[False], keep])[labels])
+    largest = np.asarray(labels == first)
+    if areas[second] < max(_SECOND_SHARE * areas[first], _LEAST_SECOND_MM2):
+        return largest
+    other = labels == second
+    away = ndimage.distance_transform_edt(~largest, sampling=spacing_mm)
+    return largest | other if away[other].min() <= _SECOND_APART_MM else largest
 
 
 def _posterior(mask: NDArray[np.bool_], landmarks: Landmarks, grid: PlaneGrid) -> NDArray[np.bool_]:
@@ -137,6 +142,6 @@ def _posterior(mask: NDArray[np.bool_], landmarks: Landmarks, grid: PlaneGrid) -
 
 def _disc_part(tissue: Tissues, column: NDArray[np.bool_], pixel_mm2: float) -> NDArray[np.bool_]:
     """What of body and disc together is disc, without islands of one in the other."""
-    least = _LEAST_PART_MM2 / pixel_mm2
+    least = max(_LEAST_PART_MM2 / pixel_mm2, _LEAST_PART * column.sum())
     disc = parts_of_size(column & (tissue == AxialTissue.DISC), least)
     return column & ~parts_of_size(column & ~disc, least)

@@ -23,7 +23,7 @@ MUSCLES = (
 )
 
 #: Least area of a sac (a severe stenosis leaves 30 mm²) and of the body or disc beside it.
-_LEAST_SAC_MM2, _LEAST_BODY_MM2 = 15.0, 150.0
+LEAST_SAC_MM2, _LEAST_BODY_MM2 = 15.0, 150.0
 #: A body whose centre lies further from the sac's belongs to something else.
 _REACH_MM = 55.0
 #: Posterior elements lie within this distance of the sac; further out are ribs and pelvis.
@@ -172,7 +172,7 @@ def find_landmarks(tissue: Tissues, grid: PlaneGrid) -> Landmarks | None:
         is a lumbar slice (:mod:`openlumbar.segment.recognise`).
     """
     sac_mask = _largest(tissue == AxialTissue.SAC)
-    if sac_mask.sum() * grid.pixel_mm2 < _LEAST_SAC_MM2:
+    if sac_mask.sum() * grid.pixel_mm2 < LEAST_SAC_MM2:
         return None
     sac = centre_mm(sac_mask, grid)
     column = (tissue == AxialTissue.BODY) | (tissue == AxialTissue.DISC)

@@ -92,7 +92,8 @@ RULES: tuple[Rule, ...] = (
 TURNED_CERTAINTY = 0.85
 #: A muscle that its other side shows with at least this area is missing below that share.
 _SHOWN_MM2, _MISSING_SHARE = 200.0, 0.1
-#: A structure of at least this area that is named with less than this certainty is doubtful.
+#: A structure of at least this area that is named with less than this certainty is doubtful,
+#: and a sac of any.
 _DOUBTFUL_MM2, _DOUBTFUL = 100.0, 0.6
 
 
@@ -198,6 +199,7 @@ def _lacks_muscle(reading: Reading) -> bool:
 
 
 def _is_unsure(reading: Reading) -> bool:
-    """Whether a structure of some size was named with little certainty."""
-    large = reading.pixels[1:] * reading.grid.pixel_mm2 >= _DOUBTFUL_MM2
-    return bool((reading.certainties[1:][large] < _DOUBTFUL).any())
+    """Whether a structure of some size, or the sac, was named with little certainty."""
+    counts = reading.pixels * reading.grid.pixel_mm2 >= _DOUBTFUL_MM2
+    counts[anatomy.SPINAL_CANAL] = reading.pixels[anatomy.SPINAL_CANAL] > 0
+    return bool((reading.certainties[1:][counts[1:]] < _DOUBTFUL).any())
