@@ -1,9 +1,9 @@
 """Dark bands over muscles and ghosts of motion in an axial slice.
 
 Saturation bands and slices of a crossing block darken muscle and fat alike, over the whole
-width of the picture. There brightness tells nothing of fat. Clean muscle is the darkest that
-a muscle holds over more than a fascia's width: where even the darker part of a line of it from
-side to side lies well below clean muscle, a band crosses it.
+width of the picture. There brightness tells nothing of fat. No anatomy steps from bright to
+dark all the way from side to side: where nearly every place of a line does, a band begins, and
+where nearly every one steps back, it ends.
 
 Ghosts are copies of bright tissue, displaced along the phase-encoding direction. What of them
 falls on air can be seen: air that is not even.
@@ -15,22 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from openlumbar.core import anatomy
-from openlumbar.measure.axial_slice import AxialSlice, Floats, Mask, Region, grown
+from openlumbar.measure.axial_slice import AxialSlice, Mask, Region, grown
 from openlumbar.measure.brightness import Scale
 
-#: Muscles that lie side by side in a slice are looked at together, line by line.
-GROUPS = (("multifidus", "erector spinae"), ("psoas",), ("quadratus lumborum",))
-#: Of the muscle's pixels on a line, from the darkest: this part is looked at, %.
-DARKER_PERCENT = 30
-#: Darker than this part of clean muscle is in a band.
-BAND_LEVEL = 0.72
-#: Noise is averaged over this length before (standard deviation), mm.
-SMOOTH_MM = 1.2
-#: Fewer pixels on a line tell nothing.
-LEAST_ON_LINE = 12
-#: A narrower band is a fascia, mm.
-LEAST_BAND_MM = 2.0
+#: A step is looked for between this far in front and as far behind a line, mm.
+STEP_MM = 3.0
+#: Noise is averaged before, over this length across lines and along them (standard
+#: deviation), mm.
+ACROSS_MM, ALONG_MM = 1.0, 3.0
+#: All but this part of a line, %, steps by more than this, as logarithm. A wrong step up
+#: would darken all in front of it: fewer may differ there.
+BUT_DOWN_PERCENT, BUT_UP_PERCENT, LEAST_STEP = 30, 20, 0.22
+#: Shorter lines tell nothing, mm.
+LEAST_LINE_MM = 60.0
 #: Part of a muscle that may lie in a band without harm.
 HARMLESS_PART = 0.05
 
@@ -47,40 +44,67 @@ LEAST_AIR_MM2 = 600.0
 GHOST_PART, MUCH_GHOST = 0.05, 0.2
 
 
-def band_of(slice_: AxialSlice, scale: Scale) -> Mask:
-    """Pixels of muscles that a dark band crosses, ``bool[row, column]``."""
-    even = np.asarray(slice_.picture / scale.gain / scale.muscle, float)
-    sigma = [SMOOTH_MM / step for step in slice_.pixel_mm]
-    smooth = ndimage.gaussian_filter(even, sigma)
-    back = np.abs(slice_.toward((0.0, 1.0, 0.0)))
-    axis = int(back.argmax())
-    band = np.zeros(even.shape, bool)
-    for group in GROUPS:
-        codes = [code for code, part in anatomy.BY_CODE.items() if part.name in group]
-        muscle = np.isin(slice_.labels, codes)
-        lines = _dark_lines(smooth, muscle, axis, slice_.pixel_mm)
-        band |= muscle & np.expand_dims(lines, 1 - axis)
-    return band
+def band_of(slice_: AxialSlice, body: Mask) -> Mask:
+    """Where a dark band lies, ``bool[row, column]``.
+
+    Parameters
+    ----------
+    body
+        ``bool[row, column]``: see :func:`openlumbar.measure.brightness.body_of`. What is
+        darker than that is in a band if it is anything.
+    """
+    axis, backward = _backward(slice_)
+    picture = np.moveaxis(slice_.picture, axis, 0)[::backward]
+    inside = np.moveaxis(body, axis, 0)[::backward]
+    pixel_mm = slice_.pixel_mm if axis == 0 else slice_.pixel_mm[::-1]
+    lines = _in_band(_steps(picture, inside, pixel_mm))
+    dark = np.broadcast_to(lines[:, None], inside.shape) | ~inside
+    return np.asarray(np.moveaxis(dark[::backward], 0, axis), bool)
 
 
-def _dark_lines(
-    smooth: Floats, muscle: Mask, axis: int, pixel_mm: tuple[float, float]
-) -> NDArray[np.bool_]:
-    """Of each line along the other axis, whether it lies in a band."""
-    core = ~grown(~muscle, pixel_mm, 1.0)
-    count = core.sum(1 - axis)
-    enough = count >= LEAST_ON_LINE
-    if not enough.any():
-        return np.asarray(enough, bool)
-    # What is no muscle sorts to the end of its line.
-    lines = np.sort(np.moveaxis(np.where(core, smooth, np.inf), axis, 0)[enough], axis=1)
-    places = (DARKER_PERCENT * count[enough]) // 100
-    dark = np.zeros(len(enough), bool)
-    dark[enough] = lines[np.arange(len(lines)), places] < BAND_LEVEL
-    width = max(round(LEAST_BAND_MM / pixel_mm[axis]), 1)
-    opened = ndimage.binary_opening(dark, np.ones(width, bool))
-    # The band's edges reach further than the lines that it darkens most.
-    return np.asarray(ndimage.binary_dilation(opened, np.ones(2 * width + 1, bool)), bool)
+def _backward(slice_: AxialSlice) -> tuple[int, int]:
+    """Axis of the array that runs from front to back, and 1 or -1 for its sense."""
+    back = slice_.toward((0.0, 1.0, 0.0))
+    axis = int(np.abs(back).argmax())
+    return axis, 1 if back[axis] > 0 else -1
+
+
+def _steps(
+    picture: NDArray[np.floating], inside: Mask, pixel_mm: tuple[float, float]
+) -> NDArray[np.intp]:
+    """Of each line from front to back: -1 where it turns dark, 1 where it turns bright."""
+    sigma = (ACROSS_MM / pixel_mm[0], ALONG_MM / pixel_mm[1])
+    smooth = ndimage.gaussian_filter(np.asarray(picture, float), sigma)
+    level = np.where(inside, np.log(np.maximum(smooth, 1e-6)), np.nan)
+    reach = max(round(STEP_MM / pixel_mm[0]), 1)
+    change = np.full(level.shape, np.nan)
+    change[reach:-reach] = level[2 * reach :] - level[: -2 * reach]
+    count = np.isfinite(change).sum(1)
+    ordered = np.sort(change, axis=1)  # what is no number sorts to the end
+    steps = np.zeros(len(change), np.intp)
+    for line in np.flatnonzero(count * pixel_mm[1] >= LEAST_LINE_MM):
+        down, up = (count[line] * but // 100 for but in (BUT_DOWN_PERCENT, BUT_UP_PERCENT))
+        if ordered[line, count[line] - 1 - down] < -LEAST_STEP:
+            steps[line] = -1
+        elif ordered[line, up] > LEAST_STEP:
+            steps[line] = 1
+    return steps
+
+
+def _in_band(steps: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Of each line, whether it lies between a step down and the next one up."""
+    found = np.flatnonzero(steps)
+    dark = np.zeros(len(steps), bool)
+    if not len(found):
+        return dark
+    state = bool(steps[found[0]] > 0)
+    dark[: found[0]] = state
+    for line, following in zip(found, [*found[1:], len(steps)], strict=True):
+        state = bool(steps[line] < 0)
+        # The step itself is neither.
+        dark[line] = True
+        dark[line + 1 : following] = state
+    return dark
 
 
 def in_band(region: Region, band: Mask) -> bool:

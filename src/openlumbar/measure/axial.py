@@ -94,6 +94,7 @@ class _Shown:
     slice: AxialSlice
     scale: Scale | None
     body: Mask
+    band: Mask
     flags: tuple[str, ...]
 
 
@@ -140,19 +141,15 @@ def _shown(series: Series, found: Sequence[AxialMask]) -> list[_Shown]:
             places.append((number, int(k)))
             slices.append(_slice(block.volume.array[k], mask, int(k)))
     bodies = [body_of(slice_.picture, slice_.seen) for slice_ in slices]
+    bands = [band_of(*of) for of in zip(slices, bodies, strict=True)]
+    lit = [body & ~band for body, band in zip(bodies, bands, strict=True)]
     scales: list[Scale | None] = [None] * len(slices)
     if series.weighting in FAT_IS_BRIGHT:
-        scales = scales_of(slices, bodies, [_field(*of) for of in zip(slices, bodies, strict=True)])
-    return [
-        _Shown(
-            block,
-            slice_,
-            scale,
-            body,
-            tuple(dict.fromkeys((*series.flags, *found[block].flags[k]))),
-        )
-        for (block, k), slice_, scale, body in zip(places, slices, scales, bodies, strict=True)
-    ]
+        scales = scales_of(slices, lit, [_field(*of) for of in zip(slices, lit, strict=True)])
+    words = [tuple(dict.fromkeys((*series.flags, *found[b].flags[k]))) for b, k in places]
+    blocks = [block for block, _ in places]
+    parts = zip(blocks, slices, scales, bodies, bands, words, strict=True)
+    return [_Shown(*of) for of in parts]
 
 
 def _slice(picture: np.ndarray, mask: AxialMask, k: int) -> AxialSlice:
@@ -183,12 +180,11 @@ def _readings(shown: _Shown) -> Iterator[AxialReading]:
     slice_ = shown.slice
     yield _tilt(slice_)
     fat_flags, holding = _of_brightness(shown)
-    band = None if shown.scale is None else band_of(slice_, shown.scale)
     for muscle, sides in present(slice_).items():
         names: dict[str, Named] = {}
         for side in sides:
             region = slice_.regions[CODES[muscle, side]]
-            dark = band is not None and in_band(region, band)
+            dark = shown.scale is not None and in_band(region, shown.band)
             of = named_muscle(slice_, muscle, side, ("dark-band",) if dark else ())
             names[side] = of
             yield from muscle_readings(slice_, muscle, side, of)

@@ -146,7 +146,7 @@ def scales_of(
     slices
         Of one series, of one or several blocks.
     bodies
-        Of each, ``bool[row, column]``: see :func:`body_of`.
+        Of each, ``bool[row, column]``: see :func:`body_of`; less what a dark band covers.
     fields
         Of each, ``[row, column]``: sensitivity as known so far.
 
@@ -379,7 +379,7 @@ def _streaked(part: Floats, sd: float) -> Floats:
 
 
 def _fit_of(slice_: AxialSlice, body: Mask, field: NDArray[np.floating]) -> _Fit | None:
-    muscle = muscles_of(slice_.labels) & slice_.seen
+    muscle = muscles_of(slice_.labels) & slice_.seen & body
     core = ~grown(~muscle, slice_.pixel_mm, 0.0)
     core = core if core.sum() >= LEAST_VOXELS else muscle
     if core.sum() < LEAST_VOXELS:
