@@ -35,6 +35,8 @@ from openlumbar.measure.sac import sac_readings
 OF_ABSENCE = frozenset(("muscle-missing", "not-an-axial-lumbar-slice"))
 #: Flags that withhold every number of their slice.
 WITHHOLD = frozenset(("upside-down",))
+#: Flags of areas and diameters that say nothing of a fraction.
+OF_AREAS = frozenset(("oblique-slices",))
 #: Flags that concern numbers with a side alone.
 OF_SIDES = frozenset(("left-right-doubtful",))
 
@@ -188,7 +190,8 @@ def _readings(shown: _Shown) -> Iterator[AxialReading]:
             of = named_muscle(slice_, muscle, side, ("dark-band",) if dark else ())
             names[side] = of
             yield from muscle_readings(slice_, muscle, side, of)
-            of_fat = Named(muscle, side, of.certainty, (*of.kept, *fat_flags), of.holding)
+            kept = (*(word for word in of.kept if word not in OF_AREAS), *fat_flags)
+            of_fat = Named(muscle, side, of.certainty, kept, of.holding)
             doubts = (*holding, "dark-band") if dark else holding
             yield from fat_readings(slice_, region, shown.scale, of_fat, doubts)
         yield from asymmetry(slice_, muscle, names)

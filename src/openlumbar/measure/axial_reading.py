@@ -27,8 +27,9 @@ LEAST_SHARE = 0.7
 #: Pixels larger than this are flagged, and withheld, mm.
 COARSE_MM, TOO_COARSE_MM = 1.6, 3.0
 #: Angle between a slice's normal and the head-foot axis from which areas and diameters are
-#: flagged, and withheld, degrees: they are larger by a tenth and by half.
-OBLIQUE_DEG, TOO_OBLIQUE_DEG = 25.0, 48.0
+#: flagged, and withheld, degrees: they are larger by a fifth and by half. Slices along the
+#: lowest disc lie at 30 degrees as a rule, and their tilt stands beside them.
+OBLIQUE_DEG, TOO_OBLIQUE_DEG = 35.0, 48.0
 
 
 @dataclass(frozen=True)

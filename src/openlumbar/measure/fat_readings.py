@@ -21,8 +21,9 @@ LEAST_CONTRAST = 3.0
 
 #: Standard deviation of the brightness of clean muscle and of pure fat at a place, relative.
 MUSCLE_SD, FAT_SD = 0.04, 0.06
-#: Standard deviation of what a pixel at the outline takes over from beyond it, of a pixel.
-BLEED_PIXELS = 0.15
+#: What an outline drawn too wide takes in holds more fat than the muscle by about this part
+#: of what is missing to pure fat.
+BEYOND_PART = 0.6
 
 PREFIX = "fat_fraction_"
 #: Estimates of clusters by name.
@@ -89,8 +90,8 @@ def _voxels(slice_: AxialSlice, region: Region, scale: Scale) -> Floats:
 
 
 def _sd(scale: Scale, region: Region, fraction: float) -> float:
-    """One standard deviation of a fraction: both anchors, and what bleeds over the outline."""
+    """One standard deviation of a fraction: both anchors, and where the outline lies."""
     muscle = (1 - fraction) * MUSCLE_SD * scale.muscle / scale.contrast
     fat = fraction * FAT_SD * scale.fat / scale.contrast
-    rim = region.perimeter_mm * max(region.pixel_mm) / region.area_mm2
-    return float(np.sqrt(muscle**2 + fat**2 + (BLEED_PIXELS * rim) ** 2))
+    rim = BEYOND_PART * (1 - fraction) * area_sd_mm2(region) / region.area_mm2
+    return float(np.sqrt(muscle**2 + fat**2 + rim**2))
