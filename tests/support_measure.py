@@ -8,8 +8,9 @@ from openlumbar.core import anatomy as codes
 from openlumbar.core.volume import Volume
 from openlumbar.phantom import shapes
 from openlumbar.phantom.anatomy import AnatomyRanges, sample_anatomy
+from openlumbar.phantom.canvas import Canvas
+from openlumbar.phantom.discs import disc_frame, disc_gaps, disc_inside
 from openlumbar.phantom.geometry import Spine, place
-from openlumbar.phantom.scene import Canvas, disc_frame, disc_gaps, disc_inside
 
 
 def spine_of(seed: int, ranges: AnatomyRanges | None = None) -> Spine:
@@ -48,7 +49,7 @@ def _paint_disc(disc, canvas):
     frame = disc_frame(disc)
     window = canvas.near(frame.centre, 45.0)
     if window is not None:
-        gaps = disc_gaps(disc, *(axis[window] for axis in (canvas.x, canvas.y, canvas.z)))
+        gaps = disc_gaps(disc, canvas.points(window))
         inside = disc_inside(disc, frame, canvas.local(window, frame), gaps)
         canvas.code[window][inside] = codes.disc_code(disc.spec.name)
 

@@ -22,9 +22,10 @@ from openlumbar.core.volume import Volume
 from openlumbar.measure import measure_sagittal
 from openlumbar.models import Predictor
 from openlumbar.phantom.anatomy import ENDPLATE_GAP_MM
+from openlumbar.phantom.canvas import Canvas
 from openlumbar.phantom.grids import SagittalFrame
 from openlumbar.phantom.make import Phantom, PhantomOptions, make_phantom
-from openlumbar.phantom.scene import Canvas, Scene
+from openlumbar.phantom.scene import Scene
 
 #: Seeds that no training draws from.
 FIRST_SEED = 70_000

@@ -11,8 +11,9 @@ from scipy import ndimage
 from openlumbar.core import anatomy as codes
 from openlumbar.phantom import shapes
 from openlumbar.phantom.anatomy import AnatomyRanges, sample_anatomy
+from openlumbar.phantom.canvas import Canvas
 from openlumbar.phantom.frame import bounds
-from openlumbar.phantom.scene import Canvas, Scene
+from openlumbar.phantom.scene import Scene
 from openlumbar.phantom.tissue import Tissue
 
 MARROW = (Tissue.RED_MARROW, Tissue.YELLOW_MARROW)

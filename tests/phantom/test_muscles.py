@@ -7,6 +7,7 @@ import pytest
 from scipy import ndimage
 
 from openlumbar.phantom.anatomy import AnatomyRanges, sample_anatomy
+from openlumbar.phantom.canvas import Canvas
 from openlumbar.phantom.geometry import place
 from openlumbar.phantom.muscle_axis import disc_levels, muscle_axis
 from openlumbar.phantom.muscle_specs import (
@@ -19,7 +20,7 @@ from openlumbar.phantom.muscle_specs import (
     sample_muscles,
 )
 from openlumbar.phantom.muscles import Muscles
-from openlumbar.phantom.scene import Canvas, Scene
+from openlumbar.phantom.scene import Scene
 from openlumbar.phantom.texture import Texture
 from openlumbar.phantom.tissue import Tissue
 

@@ -8,24 +8,17 @@ plane cuts it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from openlumbar.phantom import shapes
+from openlumbar.phantom.canvas import Canvas, Floats, Mask, Window
 from openlumbar.phantom.frame import Where, bounds
 from openlumbar.phantom.geometry import Spine
 from openlumbar.phantom.organs import Organs, Room
 from openlumbar.phantom.texture import Texture
 from openlumbar.phantom.tissue import Tissue
 from openlumbar.phantom.vessels import Vessels
-
-if TYPE_CHECKING:
-    from openlumbar.phantom.scene import Canvas, Window
-
-Floats = NDArray[np.floating]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

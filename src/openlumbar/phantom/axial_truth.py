@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from openlumbar.core.anatomy import BY_CODE, SPINAL_CANAL
 from openlumbar.core.volume import Volume
+from openlumbar.phantom.canvas import Canvas
 from openlumbar.phantom.geometry import Spine
-from openlumbar.phantom.scene import Canvas, GridSample, Scene
+from openlumbar.phantom.scene import GridSample, Scene
 
 # Pixel of the plane that stands for the sac's contour, mm.
 _FINE_MM = 0.125

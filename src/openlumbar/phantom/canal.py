@@ -5,24 +5,17 @@ All sizes are generic and ours.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from openlumbar.core import anatomy as codes
 from openlumbar.core.masks import Tissue as Region
 from openlumbar.phantom import shapes
+from openlumbar.phantom.canvas import Canvas, Floats, Mask
 from openlumbar.phantom.frame import Where, bounds
 from openlumbar.phantom.geometry import PlacedVertebra, Spine
 from openlumbar.phantom.texture import Texture
 from openlumbar.phantom.tissue import Tissue
-
-if TYPE_CHECKING:
-    from openlumbar.phantom.scene import Canvas
-
-Floats = NDArray[np.floating]
-Mask = NDArray[np.bool_]
 
 
 def draw_rootlets(spine: Spine, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
@@ -107,22 +100,31 @@ class Canal:
         canvas.put(flavum, Tissue.LIGAMENT, (Tissue.MUSCLE, 0.35), window)
         canvas.put((roof < 1) & (at.dy > -12), Tissue.FAT, window=window)
 
-    def roots(self, canvas: Canvas, placed: PlacedVertebra) -> None:
-        """Paint the pair of roots below a vertebra's pedicles."""
+    def roots(self, canvas: Canvas) -> None:
+        """Paint the pair of roots below each vertebra's pedicles."""
+        for placed in self._spine.vertebrae:
+            if placed.spec.name not in ("S3", "S4", "S5"):
+                self._pair_of_roots(canvas, placed)
+
+    def joints(self, canvas: Canvas) -> None:
+        """Paint capsules, cartilage and fluid of the facet joints of T12 and below."""
+        for placed in self._spine.vertebrae:
+            if placed.spec.name.startswith(("T12", "L")):
+                self._pair_of_joints(canvas, placed)
+
+    def _pair_of_roots(self, canvas: Canvas, placed: PlacedVertebra) -> None:
         spec = placed.spec
         middle = placed.to_patient((0.0, shapes.arch_of(spec).centre_y, -0.4 * spec.height_mm))
         window = canvas.near(middle, 38.0)
-        if window is None or spec.name in ("S3", "S4", "S5"):
+        if window is None:
             return
         distance = shapes.nerve_roots(spec, *canvas.local(window, placed))
         distance[canvas.code[window] != 0] = 1.0
         canvas.put(distance < 0, Tissue.NERVE, (Tissue.FAT, 0.1), window)
 
-    def joints(self, canvas: Canvas, placed: PlacedVertebra) -> None:
-        """Paint capsules, cartilage and fluid of the facet joints below a vertebra."""
+    def _pair_of_joints(self, canvas: Canvas, placed: PlacedVertebra) -> None:
+        """The facet joints below a vertebra."""
         spec = placed.spec
-        if not spec.name.startswith(("T12", "L")):
-            return
         height, arch = spec.height_mm, shapes.arch_of(spec)
         window = canvas.near(placed.to_patient((0.0, arch.centre_y + 9, -0.66 * height)), 32.0)
         if window is None:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from openlumbar.phantom.canvas import Canvas, Floats, Mask, Window
 from openlumbar.phantom.geometry import Spine
-
-if TYPE_CHECKING:
-    from openlumbar.phantom.scene import Canvas, Window
-
-Floats = NDArray[np.floating]
-Mask = NDArray[np.bool_]
 
 
 class Where(NamedTuple):

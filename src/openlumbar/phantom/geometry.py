@@ -22,8 +22,21 @@ from openlumbar.phantom.anatomy import (
 )
 from openlumbar.phantom.shapes import arch_of
 
+#: Coordinates x, y and z of points, an array each.
+Coordinates = tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]
+
 #: Distance between neighbouring rows of :class:`Profile`, mm.
 PROFILE_STEP_MM = 0.2
+
+
+def into_frame(
+    points: Coordinates, centre: NDArray[np.float64], rotation: NDArray[np.float64]
+) -> Coordinates:
+    """Coordinates of LPS points along the columns of a rotation about a centre."""
+    px, py, pz = (axis - np.float32(middle) for axis, middle in zip(points, centre, strict=True))
+    turn = rotation.astype(np.float32)
+    x, y, z = (px * turn[0, n] + py * turn[1, n] + pz * turn[2, n] for n in range(3))
+    return x, y, z
 
 
 class PlacedVertebra(NamedTuple):
@@ -37,6 +50,10 @@ class PlacedVertebra(NamedTuple):
         """Map a point of the vertebra's own frame to LPS."""
         return self.centre + self.rotation @ np.array(local)
 
+    def to_local(self, points: Coordinates) -> Coordinates:
+        """Map LPS points, an array an axis, to the vertebra's own frame."""
+        return into_frame(points, self.centre, self.rotation)
+
 
 class PlacedDisc(NamedTuple):
     """A disc, and the vertebrae above and below it."""
@@ -44,6 +61,13 @@ class PlacedDisc(NamedTuple):
     spec: DiscSpec
     upper: PlacedVertebra
     lower: PlacedVertebra
+
+    @property
+    def middle(self) -> NDArray[np.float64]:
+        """Midway between the middles of the endplates (LPS)."""
+        above = self.upper.to_patient((0.0, 0.0, -self.upper.spec.height_mm / 2))
+        below = self.lower.to_patient((0.0, 0.0, self.lower.spec.height_mm / 2))
+        return (above + below) / 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +112,8 @@ class Spine:
     ----------
     vertebrae, discs
         From the head downward.
-    conus_z, first_lumbar_z, bifurcation_z
-        Heights of the cord's end, of the middle of L1, and of the aorta's end.
+    conus_z, bifurcation_z
+        Heights of the cord's end, and of the aorta's.
     """
 
     anatomy: Anatomy

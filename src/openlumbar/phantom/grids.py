@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from openlumbar.core.volume import Volume
+from openlumbar.phantom.discs import disc_frame
 from openlumbar.phantom.geometry import PlacedDisc, Spine
-from openlumbar.phantom.scene import disc_frame
 
 #: How far the planes of an axial slice are spread (:meth:`Scene.sample`), in pixels.
 AXIAL_SPREAD = 0.33

@@ -107,14 +107,7 @@ def _body(placed: PlacedVertebra) -> tuple[float, ...]:
 def _levels(spine: Spine) -> list[tuple[float, float]]:
     """Height and level of the middle of each disc."""
     levels = disc_levels(spine)
-    middles = []
-    for disc in spine.discs:
-        ends = (
-            disc.upper.to_patient((0.0, 0.0, -disc.upper.spec.height_mm / 2)),
-            disc.lower.to_patient((0.0, 0.0, disc.lower.spec.height_mm / 2)),
-        )
-        middles.append((float(ends[0][2] + ends[1][2]) / 2, levels[disc.spec.name]))
-    return middles
+    return [(float(disc.middle[2]), levels[disc.spec.name]) for disc in spine.discs]
 
 
 def _stretch(spine: Spine, z: Floats, y: Floats, reach: Floats, level: Floats) -> Floats:

@@ -8,13 +8,13 @@ about the axis of the spinal canal, so that muscles follow a spine's size, curve
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from openlumbar.core.anatomy import STRUCTURES
+from openlumbar.phantom.canvas import Canvas, Floats, Mask
 from openlumbar.phantom.geometry import Spine
 from openlumbar.phantom.muscle_axis import ROW_MM, MuscleAxis, muscle_axis
 from openlumbar.phantom.muscle_fat import FatPattern, Place
@@ -23,11 +23,6 @@ from openlumbar.phantom.muscle_table import MUSCLE_TABLES, MuscleTable
 from openlumbar.phantom.texture import Texture
 from openlumbar.phantom.tissue import Tissue
 
-if TYPE_CHECKING:
-    from openlumbar.phantom.scene import Canvas
-
-Floats = NDArray[np.floating]
-Mask = NDArray[np.bool_]
 Rows = NDArray[np.int32]
 
 _CODES = {(s.name, s.side): s.code for s in STRUCTURES if s.kind == "muscle"}

@@ -6,22 +6,17 @@ All sizes are generic and ours.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openlumbar.phantom import shapes
+from openlumbar.phantom.canvas import Canvas, Mask
 from openlumbar.phantom.frame import Where, bounds
-from openlumbar.phantom.geometry import Spine
+from openlumbar.phantom.geometry import Spine, into_frame
 from openlumbar.phantom.texture import Texture
 from openlumbar.phantom.tissue import Tissue
 
-if TYPE_CHECKING:
-    from openlumbar.phantom.scene import Canvas
-
-Floats = NDArray[np.floating]
-Mask = NDArray[np.bool_]
 Vector = NDArray[np.float64]
 
 
@@ -171,13 +166,6 @@ def _ribs(spine: Spine, side: int, rng: np.random.Generator) -> list[tuple[Vecto
     return pieces
 
 
-def _local(points: tuple[Floats, Floats, Floats], kidney: _Kidney) -> list[Floats]:
-    """Coordinates along the axes of a kidney."""
-    x, y, z = (axis - np.float32(c) for axis, c in zip(points, kidney.centre, strict=True))
-    turn = kidney.turn.astype(np.float32)
-    return [x * turn[0, n] + y * turn[1, n] + z * turn[2, n] for n in range(3)]
-
-
 class Organs:
     """Organs of one person.
 
@@ -267,7 +255,7 @@ class Organs:
         window = canvas.near(kidney.centre, max(kidney.half) + kidney.fat + 2)
         if window is None:
             return
-        hilar, thick, along = _local(canvas.points(window), kidney)
+        hilar, thick, along = into_frame(canvas.points(window), kidney.centre, kidney.turn)
         half, room = kidney.half, inside[window]
         radial = np.sqrt((hilar / half[0]) ** 2 + (thick / half[1]) ** 2 + (along / half[2]) ** 2)
         shell = (radial - 1) * half[1]

@@ -7,21 +7,16 @@ sizes are generic and ours.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from openlumbar.phantom.canvas import Canvas, Floats, Mask, Window
 from openlumbar.phantom.frame import bounds
 from openlumbar.phantom.geometry import Spine
 from openlumbar.phantom.texture import Texture
 from openlumbar.phantom.tissue import Tissue
-
-if TYPE_CHECKING:
-    from openlumbar.phantom.scene import Canvas, Window
-
-Floats = NDArray[np.floating]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

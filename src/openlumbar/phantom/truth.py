@@ -11,8 +11,8 @@ from openlumbar.core import anatomy as codes
 from openlumbar.core.volume import Volume
 from openlumbar.phantom import shapes
 from openlumbar.phantom.axial_truth import MuscleTruth, SacTruth
-from openlumbar.phantom.geometry import PlacedDisc, PlacedVertebra, Spine
-from openlumbar.phantom.scene import disc_frame, disc_gaps, disc_inside
+from openlumbar.phantom.discs import disc_frame, disc_gaps, disc_inside
+from openlumbar.phantom.geometry import Coordinates, PlacedDisc, PlacedVertebra, Spine
 
 # Step of the sums that give centroids and volumes, mm.
 _STEP_MM = 1.0
@@ -96,14 +96,14 @@ class Truth:
         return next(level for level in self.levels if level.name == name)
 
 
-def _lattice(half: tuple[float, float, float]) -> tuple[NDArray, NDArray, NDArray]:
+def _lattice(half: tuple[float, float, float]) -> Coordinates:
     axes = [np.arange(-reach, reach + _STEP_MM, _STEP_MM, dtype=np.float32) for reach in half]
     x, y, z = np.meshgrid(*axes, indexing="ij")
     return x, y, z
 
 
 def _sum(
-    inside: NDArray[np.bool_], local: tuple[NDArray, NDArray, NDArray], frame: PlacedVertebra
+    inside: NDArray[np.bool_], local: Coordinates, frame: PlacedVertebra
 ) -> tuple[tuple[float, float, float], float]:
     """Centroid (LPS) and volume of the lattice points inside."""
     mean = [float(axis[inside].mean(dtype=np.float64)) for axis in local]
@@ -139,11 +139,11 @@ def disc_truth(disc: PlacedDisc) -> LevelTruth:
     frame = disc_frame(disc)
     half = disc.spec.height_mm / 2 + 8
     local = _lattice((frame.spec.width_mm / 2 + 5, frame.spec.depth_mm / 2 + 6, half))
-    turned = [
+    x, y, z = (
         sum(frame.rotation[axis, n] * local[n] for n in range(3)) + frame.centre[axis]
         for axis in range(3)
-    ]
-    inside = disc_inside(disc, frame, local, disc_gaps(disc, *turned))
+    )
+    inside = disc_inside(disc, frame, local, disc_gaps(disc, (x, y, z)))
     centroid, volume = _sum(inside, local, frame)
     return LevelTruth(
         name=disc.spec.name,

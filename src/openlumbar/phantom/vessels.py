@@ -6,20 +6,16 @@ All sizes are generic and ours.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from openlumbar.phantom.canvas import Canvas
 from openlumbar.phantom.frame import Where, bounds
 from openlumbar.phantom.geometry import Spine
 from openlumbar.phantom.tissue import Tissue
 
-if TYPE_CHECKING:
-    from openlumbar.phantom.scene import Canvas
-
-Floats = NDArray[np.floating]
-Mask = NDArray[np.bool_]
 Vector = NDArray[np.float64]
 
 
