@@ -100,6 +100,14 @@ def test_pixels_of_two_grids_meet_at_their_place():
     np.testing.assert_allclose(place, fine.place_mm(pixels), atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "place", [PlaneGrid((90, 80), (0.9, 1.1), (3.0, -7.0)), Pose(np.ones(2), 0.4, 1.1)]
+)
+def test_a_place_leads_back_to_its_pixel(place):
+    index = np.array([[0.0, 0.0], [10.5, 70.0], [33.0, 2.25]])
+    np.testing.assert_allclose(place.index_at(place.place_mm(index)), index, atol=1e-9)
+
+
 def test_a_patient_on_his_side_has_no_pose():
     assert pose_of(landmarks_of(Section(turn_deg=60.0))) is None
     assert pose_of(landmarks_of(Section(turn_deg=180.0))) is None

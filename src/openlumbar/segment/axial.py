@@ -23,7 +23,7 @@ from openlumbar.core.masks import AxialMask, AxialTissue
 from openlumbar.core.volume import Volume
 from openlumbar.imaging.frame import axial_frame_of
 from openlumbar.models import Predictor
-from openlumbar.segment.axial_align import Pose, interpolate, pose_of
+from openlumbar.segment.axial_align import TURNED_RAD, Pose, interpolate, pose_of
 from openlumbar.segment.axial_clean import clean_slice
 from openlumbar.segment.axial_preprocess import (
     Picture,
@@ -195,7 +195,11 @@ class _Reader:
             return None
         second = self._look_again(picture, pose)
         reading = _read(second, native)
-        return replace(reading, agreement=_agreement(first, second)) if reading else None
+        if reading is None:
+            return None
+        turned = abs(pose.turn_rad) > TURNED_RAD
+        other = self._look_again(picture, pose.moved()) if turned else first
+        return replace(reading, agreement=_agreement(other, second))
 
     def _reads_turned(self, picture: Picture) -> bool:
         """Whether front put for back makes a lumbar slice of it, and surely."""
@@ -251,11 +255,11 @@ def _read(seen: _Seen, native: PlaneGrid) -> Reading | None:
     return Reading(clean_slice(tissue, landmarks, grid), certainty, landmarks, grid)
 
 
-def _agreement(first: _Seen[PlaneGrid], second: _Seen[Pose]) -> float:
+def _agreement(first: _Seen, second: _Seen) -> float:
     """Dice overlap of all that two looks call the same, on every other pixel of the second."""
     again = second.values[:, ::2, ::2].argmax(0)
     places = second.place.place_mm(2 * np.moveaxis(np.indices(again.shape), 0, -1))
-    index = np.rint((places - first.place.origin_mm) / np.array(first.place.spacing_mm))
+    index = np.rint(first.place.index_at(places))
     row, column = np.moveaxis(index, -1, 0).astype(np.intp)
     framed = np.pad(first.values.argmax(0), 1)
     rows, columns = framed.shape

@@ -23,6 +23,10 @@ FRAME_MM = 0.8
 FRAME_SAC = (112.0, 144.0)
 #: No slice is turned further: nobody lies so, and what looks so was misread.
 MOST_TURN_RAD = np.radians(35.0)
+#: From this turn on the first look, at the picture as it lies, is too poor to be compared
+#: with; the other look then is in a frame moved by so much, and of this scale.
+TURNED_RAD = np.radians(10.0)
+MOVED_MM, MOVED_SCALE = (8.0, -12.0), 1.12
 
 STANDARD = PlaneGrid(FRAME_SHAPE, (FRAME_MM, FRAME_MM))
 
@@ -78,6 +82,15 @@ class Pose:
         """Place in the picture of pixels ``[..., 2]`` (row, column) of the standard frame."""
         away = (np.asarray(index) - np.array(FRAME_SAC)) * np.array(STANDARD.spacing_mm)
         return np.asarray(self.sac_mm + away @ self._turn().T, np.float64)
+
+    def index_at(self, places_mm: Floats) -> Floats:
+        """Row and column in the standard frame of places ``[..., 2]`` in the picture."""
+        away = (places_mm - self.sac_mm) @ np.linalg.inv(self._turn()).T
+        return np.asarray(away / np.array(STANDARD.spacing_mm) + np.array(FRAME_SAC), np.float64)
+
+    def moved(self) -> Pose:
+        """The same turn, but the patient smaller and a little aside: another look at it."""
+        return Pose(self.sac_mm + np.array(MOVED_MM), self.turn_rad, MOVED_SCALE)
 
     def index_of(self, grid: PlaneGrid) -> NDArray[np.float32]:
         """Row and column in the standard frame of every pixel: ``[2, rows, columns]``."""

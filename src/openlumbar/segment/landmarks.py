@@ -82,6 +82,10 @@ class PlaneGrid:
         """Place of pixels ``[..., 2]`` (row, column), in millimetres (backward, leftward)."""
         return np.asarray(self.origin_mm + np.asarray(index) * np.array(self.spacing_mm), float)
 
+    def index_at(self, places_mm: Floats) -> Floats:
+        """Row and column of places ``[..., 2]``, fractions allowed."""
+        return np.asarray((places_mm - self.origin_mm) / np.array(self.spacing_mm), np.float64)
+
     def index_of(self, pixels: PlaneGrid) -> NDArray[np.float32]:
         """Row and column here of every pixel of another picture: ``[2, rows, columns]``."""
         spacing = np.array(self.spacing_mm)
