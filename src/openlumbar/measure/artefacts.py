@@ -24,8 +24,9 @@ STEP_MM = 3.0
 #: deviation), mm.
 ACROSS_MM, ALONG_MM = 1.0, 3.0
 #: All but this part of a line, %, steps by more than this, as logarithm. A wrong step up
-#: would darken all in front of it: fewer may differ there.
-BUT_DOWN_PERCENT, BUT_UP_PERCENT, LEAST_STEP = 30, 20, 0.22
+#: would darken all in front of it: fewer may differ there. Of steps down, all but that
+#: part step by most of it too.
+BUT_DOWN_PERCENT, BUT_UP_PERCENT, LEAST_STEP, MOST_STEP = 30, 20, 0.22, 0.16
 #: Shorter lines tell nothing, mm.
 LEAST_LINE_MM = 60.0
 #: Part of a muscle that may lie in a band without harm.
@@ -50,15 +51,14 @@ def band_of(slice_: AxialSlice, body: Mask) -> Mask:
     Parameters
     ----------
     body
-        ``bool[row, column]``: see :func:`openlumbar.measure.brightness.body_of`. What is
-        darker than that is in a band if it is anything.
+        ``bool[row, column]``: see :func:`openlumbar.measure.brightness.body_of`.
     """
     axis, backward = _backward(slice_)
     picture = np.moveaxis(slice_.picture, axis, 0)[::backward]
     inside = np.moveaxis(body, axis, 0)[::backward]
     pixel_mm = slice_.pixel_mm if axis == 0 else slice_.pixel_mm[::-1]
     lines = _in_band(_steps(picture, inside, pixel_mm))
-    dark = np.broadcast_to(lines[:, None], inside.shape) | ~inside
+    dark = np.broadcast_to(lines[:, None], inside.shape)
     return np.asarray(np.moveaxis(dark[::backward], 0, axis), bool)
 
 
@@ -84,7 +84,8 @@ def _steps(
     steps = np.zeros(len(change), np.intp)
     for line in np.flatnonzero(count * pixel_mm[1] >= LEAST_LINE_MM):
         down, up = (count[line] * but // 100 for but in (BUT_DOWN_PERCENT, BUT_UP_PERCENT))
-        if ordered[line, count[line] - 1 - down] < -LEAST_STEP:
+        falls = ordered[line, [count[line] - 1 - down, count[line] - 1 - up]]
+        if (falls < (-LEAST_STEP, -MOST_STEP)).all():
             steps[line] = -1
         elif ordered[line, up] > LEAST_STEP:
             steps[line] = 1
