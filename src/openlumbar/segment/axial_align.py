@@ -25,7 +25,7 @@ FRAME_SAC = (112.0, 144.0)
 MOST_TURN_RAD = np.radians(35.0)
 #: From this turn on the first look, at the picture as it lies, is too poor to be compared
 #: with; the other look then is in a frame moved by so much, and of this scale.
-TURNED_RAD = np.radians(10.0)
+TURNED_RAD = np.radians(15.0)
 MOVED_MM, MOVED_SCALE = (8.0, -12.0), 1.12
 
 STANDARD = PlaneGrid(FRAME_SHAPE, (FRAME_MM, FRAME_MM))
