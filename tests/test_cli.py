@@ -3,12 +3,15 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pydicom
 import pytest
 
 from openlumbar import cli
 from openlumbar.models import predictor as predictor_module
+from openlumbar.phantom import PhantomOptions
+from openlumbar.phantom.grids import AxialFrame
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +79,9 @@ def test_the_patient_that_was_asked_for_is_not_written_down(
         ["analyze", "exam", "-o", "out", "--age", "old"],
         ["analyze", "exam", "-o", "out", "--height-m", "168"],
         ["phantom", "-o", "out", "--count", "0"],
+        ["phantom", "-o", "out", "--plane", "coronal"],
+        ["phantom", "-o", "out", "--axial-contrast", "T7w"],
+        ["phantom", "-o", "out", "--plane", "sagittal", "--dixon"],
         ["analyze", "no-such-exam", "-o", "out"],
         ["inspect", "no-such-exam"],
         ["analyze", "notes", "-o", "out"],
@@ -187,7 +193,9 @@ def test_labels_shows_every_code(capfd):
 
 @pytest.fixture
 def quick_phantom(monkeypatch, painted_phantom):
-    monkeypatch.setattr("openlumbar.phantom.make_phantom", lambda seed: painted_phantom)
+    monkeypatch.setattr(
+        "openlumbar.phantom.make_phantom", lambda seed, options=None: painted_phantom
+    )
 
 
 def test_demo_ends_in_a_whole_output(shipped, quick_phantom, tmp_path, capfd):
@@ -209,6 +217,39 @@ def test_phantom_makes_as_many_as_asked_for(quick_phantom, tmp_path, capfd):
     code, _, err = run(capfd, "phantom", "-o", tmp_path / "out")
     assert code == 2
     assert "new or empty" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], {}),
+        (["--plane", "axial"], {"contrasts": ()}),
+        (
+            ["--plane", "sagittal", "--contrast", "STIR"],
+            {"contrasts": ("STIR",), "axial_contrasts": ()},
+        ),
+        (
+            ["--axial-contrast", "T1w", "--axial-contrast", "T2w"],
+            {"axial_contrasts": ("T1w", "T2w")},
+        ),
+        (["--stack"], {"axial": AxialFrame(stack=True)}),
+        (["--dixon"], {"axial_chemical": ("water", "fat")}),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_the_series_of_a_phantom_can_be_chosen(
+    arguments, expected, painted_phantom, monkeypatch, tmp_path, capfd
+):
+    asked = []
+
+    def make(seed, options):
+        asked.append(options)
+        return painted_phantom
+
+    monkeypatch.setattr("openlumbar.phantom.make_phantom", make)
+    code, _, _ = run(capfd, "phantom", "-o", tmp_path / "out", *arguments)
+    assert code == 0
+    assert asked == [replace(PhantomOptions(), **expected)]
 
 
 def test_training_without_torch_says_what_to_install(tmp_path):

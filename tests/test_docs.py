@@ -70,7 +70,9 @@ def run_block(block: CodeBlock) -> None:
 def desk(painted_dicom, painted_nifti, painted_phantom, networks, tmp_path, monkeypatch):
     """A folder as the pages assume it, with the painted predictor for the weights."""
     monkeypatch.setattr("openlumbar.pipeline.images.load_model", networks)
-    monkeypatch.setattr("openlumbar.phantom.make_phantom", lambda seed: painted_phantom)
+    monkeypatch.setattr(
+        "openlumbar.phantom.make_phantom", lambda seed, options=None: painted_phantom
+    )
     shutil.copytree(painted_dicom, tmp_path / "exam")
     shutil.copy(painted_nifti, tmp_path / "scan.nii.gz")
     monkeypatch.chdir(tmp_path)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from openlumbar.core.progress import Progress
     from openlumbar.exam import ReadOptions
     from openlumbar.io.analysis import Analysis
+    from openlumbar.phantom import PhantomOptions
     from openlumbar.pipeline import AnalyzeOptions
 
 DONE, BUG, WRONG_INPUT, STAGE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -182,21 +183,72 @@ def demo(
     return _tell(analysis, out)
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PhantomFlags:
+    """Which series a phantom exam has."""
+
+    plane: Annotated[
+        Literal["sagittal", "axial"] | None, Parameter(help="Series of this plane alone.")
+    ] = None
+    contrast: Annotated[
+        tuple[WeightingName, ...],
+        Parameter(
+            help="Of the sagittal series; once for each.",
+            negative="",
+            show_default=", ".join,
+        ),
+    ] = ("T1w", "T2w")
+    axial_contrast: Annotated[
+        tuple[WeightingName, ...],
+        Parameter(help="Of the axial series; once for each.", negative="", show_default=", ".join),
+    ] = ("T2w",)
+    stack: Annotated[
+        bool,
+        Parameter(
+            help="One contiguous axial stack from L1 to S2, not a block a disc.", negative=""
+        ),
+    ] = False
+    dixon: Annotated[
+        bool,
+        Parameter(
+            help="A water and a fat picture beside each axial T1w and T2w series.", negative=""
+        ),
+    ] = False
+
+    def options(self) -> PhantomOptions:
+        """Write the flags in the terms of the phantom."""
+        from openlumbar.core.exam import Weighting
+        from openlumbar.phantom import PhantomOptions
+        from openlumbar.phantom.grids import AxialFrame
+
+        sagittal = () if self.plane == "axial" else self.contrast
+        axial = () if self.plane == "sagittal" else self.axial_contrast
+        return PhantomOptions(
+            axial=AxialFrame(stack=self.stack),
+            contrasts=tuple(map(Weighting, sagittal)),
+            axial_contrasts=tuple(map(Weighting, axial)),
+            axial_chemical=("water", "fat") if self.dixon else (),
+        )
+
+
 @app.command
 def phantom(
     *,
-    out: Out,
+    out: Annotated[Path, Parameter(name=["--out", "-o"], help="Folder: new or empty.")],
     seed: Annotated[int, Parameter(help="Seed of the first; the next has seed + 1.")] = 1,
     count: Annotated[int, Parameter(help="How many exams.", validator=Number(gte=1))] = 1,
+    series: PhantomFlags | None = None,
 ) -> int:
     """Make phantom exams (OUT/phantom-SEED/dicom) with their truth (…/truth)."""
     from openlumbar.io.outfolder import NEW_FOLDER, replacing
     from openlumbar.phantom import make_phantom, write_phantom
 
+    options = (series or PhantomFlags()).options()
     with _shown_progress() as progress, replacing(out, NEW_FOLDER) as folder:
-        for number in range(count):
-            progress("phantom", "", number / count)
-            write_phantom(make_phantom(seed + number), folder / f"phantom-{seed + number}")
+        for number in range(seed, seed + count):
+            progress("phantom", "", (number - seed) / count)
+            write_phantom(make_phantom(number, options), folder / f"phantom-{number}")
         progress("phantom", "", 1.0)
     print(f"{count} phantom exam{'s' if count > 1 else ''} in {out}")
     return DONE

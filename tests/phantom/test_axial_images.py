@@ -257,6 +257,7 @@ def test_dixon_pictures_stand_beside_the_first_and_are_read_as_what_they_are(
     [
         ({"contrasts": (), "axial_contrasts": ()}, "axial_contrasts"),
         ({"axial_chemical": ("silicone",)}, "silicone"),
+        ({"axial_chemical": ("water",), "axial_contrasts": ("STIR",)}, "neither"),
     ],
 )
 def test_exams_that_cannot_be_made_are_refused(wrong, named):

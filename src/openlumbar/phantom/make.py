@@ -90,6 +90,8 @@ class PhantomOptions:
             raise OptionError(
                 f"axial_chemical holds {strange[0]!r}; choose among {', '.join(CHEMICAL)}"
             )
+        if self.axial_chemical and not {Weighting.T1, Weighting.T2} & {*self.axial_contrasts}:
+            raise OptionError("axial_chemical is of axial T1w and T2w; axial_contrasts has neither")
         if not (self.contrasts or self.axial_contrasts):
             raise OptionError("contrasts and axial_contrasts are both empty; name at least one")
         if self.planes % 2 == 0 or self.planes < 1:
