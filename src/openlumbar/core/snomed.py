@@ -325,9 +325,6 @@ _METRICS: dict[tuple[str, str], Concept] = {
         "sac_trans_diam", "Transverse diameter of the dural sac"
     ),
     ("slice", "tilt_deg"): _private("slice_tilt", "Tilt of the slice, front down positive"),
-    ("slice", "tilt_to_disc_deg"): _private(
-        "tilt_to_disc", "Tilt of the slice against the nearest disc"
-    ),
     **{
         (muscle, metric): concept
         for muscle in MUSCLES

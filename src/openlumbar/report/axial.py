@@ -63,7 +63,6 @@ _OF_THE_REST: tuple[tuple[str, str, str], ...] = (
     ("dural sac", "transverse_diameter_mm", "Sac transverse"),
     ("disc", "area_mm2", "Disc area"),
     ("slice", "tilt_deg", "Tilt"),
-    ("slice", "tilt_to_disc_deg", "Tilt to disc"),
 )
 
 _Key = tuple[str, str, str]

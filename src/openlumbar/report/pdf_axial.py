@@ -31,7 +31,6 @@ PRINTED_METRICS: frozenset[str] = frozenset(
         "ap_diameter_mm",
         "transverse_diameter_mm",
         "tilt_deg",
-        "tilt_to_disc_deg",
     }
 )
 
