@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from openlumbar.core.anatomy import STRUCTURES
 from openlumbar.core.volume import Volume
 
 
@@ -100,6 +101,25 @@ AXIAL_TISSUE_NAMES: tuple[str, ...] = (
     "disc",
     "dural sac",
 )
+
+#: Class in axial slices of each class of the sagittal network.
+AXIAL_OF_TISSUE: dict[int, int] = {
+    Tissue.BACKGROUND: AxialTissue.BACKGROUND,
+    Tissue.BODY: AxialTissue.BODY,
+    Tissue.S1: AxialTissue.BODY,
+    Tissue.S2: AxialTissue.BODY,
+    Tissue.POSTERIOR: AxialTissue.POSTERIOR,
+    Tissue.SACRUM: AxialTissue.POSTERIOR,
+    Tissue.DISC: AxialTissue.DISC,
+    Tissue.CANAL: AxialTissue.SAC,
+}
+
+#: Class in axial slices of each muscle's code, of either side.
+AXIAL_OF_MUSCLE: dict[int, int] = {
+    structure.code: AXIAL_TISSUE_NAMES.index(structure.name)
+    for structure in STRUCTURES
+    if structure.kind == "muscle"
+}
 
 
 @dataclass(frozen=True, eq=False)

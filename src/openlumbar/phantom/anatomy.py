@@ -58,6 +58,10 @@ _LUMBAR_DISC_MM = (8.6, 9.2, 8.6, 7.6, 6.6, 6.2)
 _LORDOSIS_SHARE = (0.30, 0.25, 0.20, 0.15, 0.10, 0.05)
 # Lordotic wedge of lumbar bodies from the lowest upward, degrees.
 _BODY_WEDGE_DEG = (8.0, 3.0, 0.5, -1.0, -2.0, -2.0)
+# Width and depth of the sacral canal; length of spinous processes where it is not the usual.
+_SACRAL_CANAL_MM = {"S1": 15.0, "S2": 12.0, "S3": 9.0, "S4": 6.0, "S5": 4.0}
+_SPINOUS_MM = {"T11": 20.0, "T12": 22.0, "L5": 20.0, "S1": 11.0, "S2": 9.0}
+_USUAL_SPINOUS_MM = {"T": 24.0, "L": 27.0, "S": 5.0}
 # The sacrum first leans further back, then curves forward to the coccyx.
 _SACRAL_WEDGE_DEG = {"S1": 12.0, "S2": 4.0, "S3": -8.0, "S4": -18.0, "S5": -20.0}
 
@@ -69,7 +73,7 @@ class VertebraSpec:
     Attributes
     ----------
     name
-        ``T9`` … ``L5``, ``S1`` … ``S5``.
+        ``T5`` … ``L5`` (or ``L4``, ``L6``), ``S1`` … ``S5``.
     height_mm, depth_mm, width_mm
         Mean rim height, midline depth at mid-height without the waist, and width.
     wedge_deg
@@ -168,6 +172,8 @@ class Anatomy:
         fat of each.
     subcutaneous_mm
         Fat behind the fascia at L3.
+    epidural_fat_mm
+        How much further the sac lies behind S1 than behind the vertebrae above.
     muscles
         Size, shape and fat of the paraspinal muscles.
     """
@@ -196,7 +202,23 @@ class Anatomy:
 
 @dataclass(frozen=True)
 class AnatomyRanges:
-    """Distributions that :func:`sample_anatomy` draws from: (mean, SD), or a chance."""
+    """Distributions that :func:`sample_anatomy` draws from.
+
+    Attributes
+    ----------
+    age_years
+        Least and greatest.
+    lordosis_deg, sacral_slope_deg, scoliosis_deg
+        Mean and standard deviation.
+    p_scoliosis … p_modic
+        Chances: of a scoliosis beyond the usual, of six or four lumbar vertebrae, of a
+        transitional one; for each vertebra or disc of a fracture, a slip and so on.
+    lumbar_count, transition
+        A number of lumbar vertebrae, and ``none``, ``sacralised`` or ``lumbarised``, in
+        place of chance.
+    muscles
+        Distributions of the muscles.
+    """
 
     age_years: tuple[float, float] = (20.0, 88.0)
     lordosis_deg: tuple[float, float] = (45.0, 9.0)
@@ -216,6 +238,12 @@ class AnatomyRanges:
     lumbar_count: int | None = None
     transition: str | None = None
     muscles: MuscleRanges = field(default_factory=MuscleRanges)
+
+
+#: What training draws from: more of what is rare.
+TRAINING_RANGES = AnatomyRanges(
+    p_scoliosis=0.15, p_six_lumbar=0.06, p_four_lumbar=0.06, p_fracture=0.05
+)
 
 
 def _lumbar_count(rng: np.random.Generator, ranges: AnatomyRanges) -> int:
@@ -253,6 +281,7 @@ class _Person:
 
     @property
     def scale(self) -> float:
+        """Of lengths against the man's of :data:`_SIZES`."""
         return (0.93 if self.sex == "F" else 1.0) * (self.height_m / 1.72) ** 0.6
 
     @property
@@ -275,6 +304,11 @@ def _fracture(rng: np.random.Generator, person: _Person, ranges: AnatomyRanges, 
     return kind
 
 
+def _spinous(name: str) -> float:
+    """Length of a man's spinous process behind the lamina, mm."""
+    return _SPINOUS_MM.get(name, _USUAL_SPINOUS_MM[name[0]])
+
+
 def _vertebra(
     rng: np.random.Generator, person: _Person, ranges: AnatomyRanges, name: str, pattern: str
 ) -> VertebraSpec:
@@ -293,13 +327,9 @@ def _vertebra(
         concavity = rng.uniform(3.5, 5.5)
     elif fracture == "crush":
         height *= rng.uniform(0.5, 0.65)
-    chances = rng.random(4)
-    spinous = {"T12": 22.0, "T11": 20.0}.get(pattern, 27.0 if not thoracic else 24.0)
-    if pattern == "L5":
-        spinous = 20.0
     if sacral:
-        concavity, spinous = 0.4 * (name == "S1") + 0.2, {"S1": 11.0, "S2": 9.0}.get(name, 5.0)
-    canal = {"S1": 15.0, "S2": 12.0, "S3": 9.0, "S4": 6.0, "S5": 4.0}
+        concavity = 0.2 + 0.4 * (name == "S1")
+    chances = rng.random(4)
     modic = [
         float(rng.uniform(0.3, 0.9)) if draw < ranges.p_modic * person.wear else 0.0
         for draw in chances[:2]
@@ -316,9 +346,9 @@ def _vertebra(
         wedge_deg=float(wedge),
         concavity_mm=float(concavity),
         waist=float(rng.uniform(0.04, 0.10)) if not sacral else 0.03,
-        canal_width_mm=canal.get(name, (19.0 if thoracic else 23.0) * person.scale),
-        canal_depth_mm=canal.get(name, 18.5 * person.scale + rng.normal(0, 0.8)),
-        spinous_mm=float(spinous * person.scale * rng.uniform(0.85, 1.15)),
+        canal_width_mm=_SACRAL_CANAL_MM.get(name, (19.0 if thoracic else 23.0) * person.scale),
+        canal_depth_mm=_SACRAL_CANAL_MM.get(name, 18.5 * person.scale + rng.normal(0, 0.8)),
+        spinous_mm=float(_spinous(pattern) * person.scale * rng.uniform(0.85, 1.15)),
         fracture=fracture,
         yellow=float(np.clip(rng.normal(0.35 + 0.3 * person.wear, 0.05), 0.15, 0.85)),
         modic=(modic[0], modic[1]),
@@ -337,7 +367,7 @@ def _with_lordosis(
         index = first + lumbar_count - 1 - step
         spec = vertebrae[index]
         wedge = spec.wedge_deg + _BODY_WEDGE_DEG[step] * rng.uniform(0.7, 1.2)
-        vertebrae[index] = VertebraSpec(**{**spec.__dict__, "wedge_deg": float(wedge)})
+        vertebrae[index] = replace(spec, wedge_deg=float(wedge))
     return vertebrae
 
 

@@ -8,14 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from openlumbar.core.anatomy import BY_CODE
 from openlumbar.core.exam import Weighting
-from openlumbar.core.masks import AxialTissue
-from openlumbar.core.masks import Tissue as Region
+from openlumbar.core.masks import AXIAL_OF_MUSCLE, AXIAL_OF_TISSUE
 from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
-from openlumbar.phantom.acquire import acquire, sample_scanner
-from openlumbar.phantom.anatomy import AnatomyRanges, sample_anatomy
+from openlumbar.phantom.acquire import acquire, eight_bit, sample_scanner
+from openlumbar.phantom.anatomy import TRAINING_RANGES, AnatomyRanges, sample_anatomy
 from openlumbar.phantom.grids import AXIAL_SPREAD, DiscCurve, SliceFrame, disc_curve, slice_grid
 from openlumbar.phantom.scene import Scene
 from openlumbar.phantom.tissue import (
@@ -26,27 +24,6 @@ from openlumbar.phantom.tissue import (
     tissue_signals,
 )
 
-_OF_REGION = {
-    Region.BACKGROUND: AxialTissue.BACKGROUND,
-    Region.BODY: AxialTissue.BODY,
-    Region.S1: AxialTissue.BODY,
-    Region.S2: AxialTissue.BODY,
-    Region.POSTERIOR: AxialTissue.POSTERIOR,
-    Region.SACRUM: AxialTissue.POSTERIOR,
-    Region.DISC: AxialTissue.DISC,
-    Region.CANAL: AxialTissue.SAC,
-}
-_OF_MUSCLE = {
-    "multifidus": AxialTissue.MULTIFIDUS,
-    "erector spinae": AxialTissue.ERECTOR_SPINAE,
-    "psoas": AxialTissue.PSOAS,
-    "quadratus lumborum": AxialTissue.QUADRATUS_LUMBORUM,
-}
-_MUSCLE_CODES = {
-    code: _OF_MUSCLE[structure.name]
-    for code, structure in BY_CODE.items()
-    if structure.kind == "muscle"
-}
 #: How often each contrast is drawn, apart from made-up ones.
 _CONTRASTS: dict[str, float] = {
     "T1w": 0.34,
@@ -110,11 +87,7 @@ class AxialTrainingOptions:
     p_synthetic: float = 0.15
     p_crossing: float = 0.15
     planes: int = 3
-    anatomy: AnatomyRanges = field(
-        default_factory=lambda: AnatomyRanges(
-            p_scoliosis=0.15, p_six_lumbar=0.06, p_four_lumbar=0.06, p_fracture=0.05
-        )
-    )
+    anatomy: AnatomyRanges = TRAINING_RANGES
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,10 +139,8 @@ def axial_classes(codes: NDArray[np.uint16], regions: NDArray[np.uint8]) -> NDAr
     numpy.ndarray
         ``uint8`` of the same shape; left and right muscles have one class.
     """
-    table = np.zeros(max(_OF_REGION) + 1, np.uint8)
-    table[list(_OF_REGION)] = list(_OF_REGION.values())
-    label = table[regions]
-    for code, tissue in _MUSCLE_CODES.items():
+    label = np.array([tissue for _, tissue in sorted(AXIAL_OF_TISSUE.items())], np.uint8)[regions]
+    for code, tissue in AXIAL_OF_MUSCLE.items():
         label[codes == code] = tissue
     return label
 
@@ -279,7 +250,7 @@ def _case(
         scene, sample, signals, sample_scanner(rng, Plane.AXIAL), rng, _crossing(rng, grid, options)
     )
     return AxialTrainingCase(
-        image=np.clip(image[0] * 215, 0, 255).astype(np.uint8),
+        image=eight_bit(image[0]),
         label=axial_classes(sample.codes[0], sample.regions[0]),
         codes=sample.codes[0],
         fat=np.rint(sample.fat_part()[0] * 255).astype(np.uint8),

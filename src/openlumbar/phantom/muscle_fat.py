@@ -16,7 +16,6 @@ Floats = NDArray[np.floating]
 _LEVELS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0)
 # Fat that even the cleanest fibre bundle holds, and muscle that is left in the fattest.
 _LEAST, _MOST = 0.008, 0.97
-_SHIFT = {"multifidus": 31, "erector spinae": 37, "psoas": 41, "quadratus lumborum": 43}
 
 
 class Place(NamedTuple):
@@ -59,19 +58,22 @@ class _Look:
         How much more lies at the outline than within.
     septa
         How much goes into thin septa rather than into patches.
+    shift
+        Of the texture, so that no two muscles have the same pattern.
     """
 
     root: tuple[float, float]
     deep: float
     rim: float
     septa: float
+    shift: int
 
 
 _LOOKS = {
-    "multifidus": _Look((-0.5, -1.1), 0.75, 0.20, 0.60),
-    "erector spinae": _Look((-0.7, -1.4), 0.50, 0.22, 0.60),
-    "psoas": _Look((-0.6, 1.3), 0.15, 0.15, 0.40),
-    "quadratus lumborum": _Look((-2.0, 0.3), 0.10, 0.20, 0.40),
+    "multifidus": _Look((-0.5, -1.1), 0.75, 0.20, 0.60, 31),
+    "erector spinae": _Look((-0.7, -1.4), 0.50, 0.22, 0.60, 37),
+    "psoas": _Look((-0.6, 1.3), 0.15, 0.15, 0.40, 41),
+    "quadratus lumborum": _Look((-2.0, 0.3), 0.10, 0.20, 0.40, 43),
 }
 
 
@@ -106,7 +108,7 @@ class FatPattern:
     def _score(self, at: Place) -> Floats:
         """Where fat comes first: the higher, the sooner."""
         look, look_up = _LOOKS[self.spec.name], self.texture.linear
-        shift = _SHIFT[self.spec.name] + 7 * (self.spec.side == "left")
+        shift = look.shift + 7 * (self.spec.side == "left")
         reach = np.sqrt(at.half[0] * at.half[1])
         # Fibres run downward and outward; septa fan out from the depth.
         x = at.x + np.float32(0.15) * (at.z % np.float32(400.0))

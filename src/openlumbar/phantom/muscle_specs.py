@@ -18,26 +18,31 @@ SIDES: tuple[str, ...] = ("left", "right")
 #: Least and greatest fat part of a muscle at a level.
 FAT_LIMITS = (0.015, 0.8)
 
-# How much thicker than the mean (of both sexes) a man's and a woman's muscles are: (M, F).
-_SEX = {
-    "multifidus": (1.03, 0.97),
-    "erector spinae": (1.03, 0.97),
-    "psoas": (1.09, 0.90),
-    "quadratus lumborum": (1.07, 0.93),
-}
-# Thinning from youth to old age.
-_AGEING = {
-    "multifidus": 0.04,
-    "erector spinae": 0.04,
-    "psoas": 0.14,
-    "quadratus lumborum": 0.08,
-}
-# Fat against the person's mean, as log odds: (at L1-2, at L5-S1).
-_FAT = {
-    "multifidus": (-0.7, 0.6),
-    "erector spinae": (-1.0, 0.1),
-    "psoas": (-1.8, -1.6),
-    "quadratus lumborum": (-1.2, -1.0),
+
+class _Usual(NamedTuple):
+    """What is usual of one muscle.
+
+    Attributes
+    ----------
+    man, woman
+        Thickness against the mean of both sexes.
+    ageing
+        Part of the thickness that is lost from youth to old age.
+    fat
+        Against the person's mean, as log odds: (at L1-2, at L5-S1).
+    """
+
+    man: float
+    woman: float
+    ageing: float
+    fat: tuple[float, float]
+
+
+_USUAL = {
+    "multifidus": _Usual(1.03, 0.97, 0.04, (-0.7, 0.6)),
+    "erector spinae": _Usual(1.03, 0.97, 0.04, (-1.0, 0.1)),
+    "psoas": _Usual(1.09, 0.90, 0.14, (-1.8, -1.6)),
+    "quadratus lumborum": _Usual(1.07, 0.93, 0.08, (-1.2, -1.0)),
 }
 
 
@@ -154,12 +159,11 @@ def _cleft(rng: np.random.Generator, shared: _Shared) -> float:
 
 
 def _pair(rng: np.random.Generator, shared: _Shared, name: str) -> tuple[MuscleSpec, MuscleSpec]:
-    owner, ranges = shared.owner, shared.ranges
-    man, woman = _SEX[name]
-    size = shared.thickness * (man if owner.sex == "M" else woman)
-    size *= (1 - _AGEING[name] * (owner.wear - 0.4)) * rng.normal(1, ranges.single)
+    owner, ranges, usual = shared.owner, shared.ranges, _USUAL[name]
+    size = shared.thickness * (usual.man if owner.sex == "M" else usual.woman)
+    size *= (1 - usual.ageing * (owner.wear - 0.4)) * rng.normal(1, ranges.single)
     wave = rng.normal(0, ranges.wave, 6)
-    fat = shared.log_odds + np.array(_FAT[name]) + rng.normal(0, 0.25, 2)
+    fat = shared.log_odds + np.array(usual.fat) + rng.normal(0, 0.25, 2)
     specs = []
     for side in SIDES:
         lost = _atrophy(rng, shared, name, side)

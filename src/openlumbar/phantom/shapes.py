@@ -22,26 +22,23 @@ RIM_RADIUS_MM = 2.0
 #: How far the side parts of a body reach behind the middle of its back wall, mm.
 BACK_HOLLOW_MM = 1.6
 
-
 #: Between the bony surfaces of a facet joint, mm.
 FACET_GAP_MM = 2.6
 
-# Of the joints above a vertebra's lower edge against the sagittal plane.
+# Angle of a vertebra's facet joints against the sagittal plane.
 _FACET_TURN_DEG = {"L1": 25.0, "L2": 28.0, "L3": 34.0, "L4": 42.0}
 
 
 class BodyDistance(NamedTuple):
     """Parts of a body's implicit function, mm, negative inside.
 
-    ``side`` is the wall, ``top`` and ``bottom`` the endplates (continued outward),
-    ``whole`` the body with rounded edges, ``radial`` 0 in the axis and 1 at the wall.
+    ``whole`` is the body with rounded edges, ``top`` and ``bottom`` are its endplates
+    (continued outward).
     """
 
     whole: Array
-    side: Array
     top: Array
     bottom: Array
-    radial: Array
 
 
 def rounded_intersection(a: Array, b: Array, radius: float) -> Array:
@@ -103,7 +100,7 @@ def body(spec: VertebraSpec, x: Array, y: Array, z: Array) -> BodyDistance:
     top = z - (half - slope * y) + dish + _schmorl(x, y, spec.schmorl_mm[0])
     bottom = -z - (half - slope * y) + dish + _schmorl(x, y, spec.schmorl_mm[1])
     whole = rounded_intersection(side, np.maximum(top, bottom), RIM_RADIUS_MM)
-    return BodyDistance(whole, side, top, bottom, radial)
+    return BodyDistance(whole, top, bottom)
 
 
 def capsule(x: Array, y: Array, z: Array, ends: tuple[Point, Point], radius: float) -> Array:

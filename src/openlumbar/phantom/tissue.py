@@ -39,6 +39,7 @@ class Tissue(IntEnum):
     BOWEL = 15
     FLUID = 16
     ORGAN = 17
+    #: In no picture yet; made-up contrasts would draw otherwise without it.
     OEDEMA = 18
     CARTILAGE = 19
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openlumbar.core.exam import Weighting
 from openlumbar.core.volume import Volume
-from openlumbar.phantom.acquire import acquire, sample_scanner
-from openlumbar.phantom.anatomy import AnatomyRanges, sample_anatomy
+from openlumbar.phantom.acquire import acquire, eight_bit, sample_scanner
+from openlumbar.phantom.anatomy import TRAINING_RANGES, AnatomyRanges, sample_anatomy
 from openlumbar.phantom.grids import SagittalFrame, sagittal_grid
 from openlumbar.phantom.scene import Scene
 from openlumbar.phantom.tissue import SEQUENCES, Sequence, random_signals, tissue_signals
@@ -45,11 +45,7 @@ class TrainingCaseOptions:
     middle_mm: float = 6.0
     shift_mm: float = 45.0
     p_synthetic: float = 0.25
-    anatomy: AnatomyRanges = field(
-        default_factory=lambda: AnatomyRanges(
-            p_scoliosis=0.15, p_six_lumbar=0.06, p_four_lumbar=0.06, p_fracture=0.05
-        )
-    )
+    anatomy: AnatomyRanges = TRAINING_RANGES
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,15 +78,15 @@ class TrainingCase:
 
 
 def _random_sequence(rng: np.random.Generator) -> Sequence:
-    weighting = Weighting(str(rng.choice(["T1w", "T2w", "T1w", "T2w", "STIR", "PDw", "T2w-fs"])))
-    base = SEQUENCES[weighting]
-    return Sequence(
-        weighting,
-        base.tr_ms * rng.uniform(0.75, 1.3),
-        base.te_ms * rng.uniform(0.8, 1.25),
-        base.ti_ms * rng.uniform(0.92, 1.08),
-        float(rng.choice([1.5, 3.0])),
-        base.fat_saturated,
+    """The usual times of a contrast, varied; T1 and T2 come twice as often."""
+    name = str(rng.choice(["T1w", "T2w", "T1w", "T2w", "STIR", "PDw", "T2w-fs"]))
+    base = SEQUENCES[Weighting(name)]
+    return replace(
+        base,
+        tr_ms=base.tr_ms * rng.uniform(0.75, 1.3),
+        te_ms=base.te_ms * rng.uniform(0.8, 1.25),
+        ti_ms=base.ti_ms * rng.uniform(0.92, 1.08),
+        field_t=float(rng.choice([1.5, 3.0])),
     )
 
 
@@ -141,7 +137,7 @@ def sagittal_training_case(
         contrast, signals = str(sequence.weighting), tissue_signals(sequence)
     image = acquire(scene, sample, signals, sample_scanner(rng), rng)
     return TrainingCase(
-        image=np.clip(image * 215, 0, 255).astype(np.uint8),
+        image=eight_bit(image),
         regions=sample.regions,
         codes=sample.spine,
         spacing_mm=grid.spacing_mm,

@@ -54,7 +54,6 @@ def _write_labels(labels: SeriesTruth, folder: Path) -> None:
             codes.array, folder / f"{stem}_dseg.json", f"dicom/{labels.series}, block {number}"
         )
         write_label_map(regions, folder / f"{stem}_desc-tissue_dseg.nii.gz")
-
     for number, fat in enumerate(labels.fat, 1):
         write_label_map(fat, folder / f"{_stem(labels, number)}_desc-fat.nii.gz")
 

@@ -20,37 +20,17 @@ from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from openlumbar.core import anatomy
 from openlumbar.core.errors import InputError, UnreadableError
-from openlumbar.core.masks import AxialMask, AxialTissue, Tissue
+from openlumbar.core.masks import AXIAL_OF_MUSCLE, AXIAL_OF_TISSUE, AxialMask, AxialTissue, Tissue
 from openlumbar.imaging.resample import resample_planes, resampled_shape
 from openlumbar.phantom.axial_training import AxialTrainingCase
 from openlumbar.train.losses import IGNORE
 from openlumbar.train.spider import TrainingVolume
 
-_MUSCLES = {
-    "multifidus": AxialTissue.MULTIFIDUS,
-    "erector spinae": AxialTissue.ERECTOR_SPINAE,
-    "psoas": AxialTissue.PSOAS,
-    "quadratus lumborum": AxialTissue.QUADRATUS_LUMBORUM,
-}
-#: MuscleMap's short codes, odd on one side and even on the other, to classes of the network.
+#: MuscleMap's short codes, odd on one side and even on the other, to classes of the network;
+#: its long codes are ours.
 _SHORT = {2 * n + side: 1 + n for n in range(4) for side in (1, 2)}
-#: MuscleMap's long codes, which are ours, to classes of the network.
-_LONG = {
-    structure.code: _MUSCLES[structure.name]
-    for structure in anatomy.STRUCTURES
-    if structure.kind == "muscle"
-}
 #: Around a map of muscles alone, pixels nearer than this may be anything.
 _UNKNOWN_MM = 60.0
-_SAGITTAL_TO_AXIAL = {
-    Tissue.BODY: AxialTissue.BODY,
-    Tissue.S1: AxialTissue.BODY,
-    Tissue.S2: AxialTissue.BODY,
-    Tissue.POSTERIOR: AxialTissue.POSTERIOR,
-    Tissue.SACRUM: AxialTissue.POSTERIOR,
-    Tissue.DISC: AxialTissue.DISC,
-    Tissue.CANAL: AxialTissue.SAC,
-}
 #: Cuts through a narrow volume carry no loss nearer than this to its edges.
 _STRIP_EDGE_MM = 4.0
 #: Axial pictures cut out of a sagittal volume are this deep, front to back.
@@ -145,7 +125,7 @@ def muscle_classes(codes: NDArray, *, ours: bool = False) -> NDArray[np.uint8]:
     """
     label = np.zeros(codes.shape, np.uint8)
     short = not ours and codes.max(initial=0) <= max(_SHORT)
-    for code, kind in (_SHORT if short else _LONG).items():
+    for code, kind in (_SHORT if short else AXIAL_OF_MUSCLE).items():
         label[codes == code] = kind
     return label
 
@@ -213,8 +193,7 @@ def _cut(
 
 def _cut_label(tissue: NDArray[np.uint8], spacing_mm: float) -> NDArray[np.uint8]:
     label = np.full(tissue.shape, IGNORE, np.uint8)
-    label[tissue == Tissue.BACKGROUND] = AxialTissue.BACKGROUND
-    for old, new in _SAGITTAL_TO_AXIAL.items():
+    for old, new in AXIAL_OF_TISSUE.items():
         label[tissue == old] = new
     sac = np.flatnonzero((label == AxialTissue.SAC).any(1))
     if len(sac):
