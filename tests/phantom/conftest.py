@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from openlumbar.phantom import Phantom, PhantomOptions, make_phantom
+from openlumbar.phantom import Phantom, PhantomOptions, make_phantom, write_phantom
 from openlumbar.phantom.acquire import Scanner
 from openlumbar.phantom.grids import AxialFrame, SagittalFrame
 
@@ -23,3 +25,11 @@ def small_options() -> PhantomOptions:
 @pytest.fixture(scope="session")
 def phantom() -> Phantom:
     return make_phantom(1, SMALL)
+
+
+@pytest.fixture(scope="session")
+def written(phantom, tmp_path_factory) -> Path:
+    """The phantom on disk, to be read alone."""
+    folder = tmp_path_factory.mktemp("written")
+    write_phantom(phantom, folder)
+    return folder

@@ -14,7 +14,13 @@ from openlumbar.exam import read_exam
 from openlumbar.phantom import PhantomOptions, make_phantom, write_phantom
 from openlumbar.phantom.acquire import Scanner, acquire, sample_scanner
 from openlumbar.phantom.anatomy import AnatomyRanges, sample_anatomy
-from openlumbar.phantom.grids import AxialFrame, SliceFrame, disc_curve, slice_grid
+from openlumbar.phantom.grids import (
+    AxialFrame,
+    SliceFrame,
+    axial_blocks,
+    disc_curve,
+    slice_grid,
+)
 from openlumbar.phantom.scene import GridSample, Scene
 from openlumbar.phantom.tissue import SEQUENCES, Tissue, fat_share, tissue_signals
 
@@ -210,28 +216,24 @@ def test_a_low_field_shortens_t1_so_that_t1_weighted_muscle_gains_on_fat():
 # -- exams --------------------------------------------------------------------------------
 
 
-def test_a_stack_is_one_block_from_l1_to_s2(scene, small_options):
-    axial = replace(small_options.axial, stack=True, slice_mm=8.0, pixel_mm=5.0)
-    options = replace(
-        small_options,
-        contrasts=(),
-        axial=axial,
-        axial_contrasts=(Weighting.T1, Weighting.T2),
-    )
-    phantom = make_phantom(3, options)
-    assert [series.weighting for series in phantom.exam.series] == [Weighting.T1, Weighting.T2]
-    one, two = (series.blocks for series in phantom.exam.series)
-    assert len(one) == len(two) == 1
-    assert np.array_equal(one[0].volume.affine, two[0].volume.affine)
-    volume = one[0].volume
-    assert volume.plane is Plane.AXIAL
-    low, high = volume.to_patient([(-0.5, 0, 0), (volume.shape[0] - 0.5, 0, 0)])[:, 2]
-    first, sacral = (phantom.truth.level(name) for name in ("L1", "S2"))
-    assert low < sacral.centroid_mm[2] + sacral.height_mm
-    assert high > first.centroid_mm[2]
-    assert high - low == pytest.approx(
-        first.centroid_mm[2] + first.height_mm / 2 - low, abs=volume.spacing_mm[0]
-    )
+def test_a_stack_goes_from_l1_to_s2(scene):
+    (grid,) = axial_blocks(scene.spine, AxialFrame(stack=True, slice_mm=2.0))
+    assert grid.plane is Plane.AXIAL
+    low, high = grid.to_patient([(-0.5, 0, 0), (grid.shape[0] - 0.5, 0, 0)])[:, 2]
+    for end, name in ((low, "S2"), (high, "L1")):
+        placed = scene.spine.vertebra(name)
+        border = placed.to_patient((0.0, 0.0, placed.spec.height_mm / 2))[2]
+        assert end == pytest.approx(border, abs=grid.spacing_mm[0] / 2)
+
+
+def test_contrasts_of_a_stack_are_series_of_one_block_on_one_grid(small_options):
+    axial = AxialFrame(stack=True, slice_mm=40.0, pixel_mm=5.0)
+    contrasts = (Weighting.T1, Weighting.T2)
+    options = replace(small_options, contrasts=(), axial=axial, axial_contrasts=contrasts)
+    exam = make_phantom(3, options).exam
+    assert tuple(series.weighting for series in exam.series) == contrasts
+    (one,), (two,) = (series.blocks for series in exam.series)
+    assert np.array_equal(one.volume.affine, two.volume.affine)
 
 
 def test_dixon_pictures_stand_beside_the_first_and_are_read_as_what_they_are(

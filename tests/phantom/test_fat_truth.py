@@ -9,7 +9,6 @@ import pytest
 
 from openlumbar.core.anatomy import SPINAL_CANAL
 from openlumbar.core.volume import Volume
-from openlumbar.phantom import write_phantom
 from openlumbar.phantom.anatomy import AnatomyRanges, sample_anatomy
 from openlumbar.phantom.axial_truth import muscles_of, sacs_of
 from openlumbar.phantom.grids import SliceFrame, slice_grid
@@ -137,17 +136,16 @@ def test_only_axial_series_have_fat_and_muscles(phantom):
     assert {(row.block, row.slice) for row in axial.sacs} == with_sac
 
 
-def test_fat_and_tables_are_written_beside_the_labels(phantom, tmp_path):
-    write_phantom(phantom, tmp_path)
+def test_fat_and_tables_are_written_beside_the_labels(phantom, written):
     axial = phantom.truth.series[2]
-    image = nibabel.load(tmp_path / "truth" / f"{axial.series}_block-1_desc-fat.nii.gz")
+    image = nibabel.load(written / "truth" / f"{axial.series}_block-1_desc-fat.nii.gz")
     assert np.array_equal(np.asarray(image.dataobj).transpose(2, 1, 0), axial.fat[0].array)
-    with (tmp_path / "truth" / f"{axial.series}_muscles.csv").open(encoding="utf-8") as file:
+    with (written / "truth" / f"{axial.series}_muscles.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(axial.muscles)
     first, row = axial.muscles[0], rows[0]
     assert (row["block"], row["slice"]) == ("1", str(first.slice))
     assert float(row["area_cm2"]) == pytest.approx(first.area_cm2, rel=1e-4)
     assert float(row["z_mm"]) == pytest.approx(first.centroid_mm[2], abs=1e-3)
-    assert (tmp_path / "truth" / f"{axial.series}_sac.csv").exists()
-    assert not list((tmp_path / "truth").glob("*sagittal*_muscles.csv"))
+    assert (written / "truth" / f"{axial.series}_sac.csv").exists()
+    assert not list((written / "truth").glob("*sagittal*_muscles.csv"))

@@ -62,12 +62,13 @@ def painted(spine, muscles, height):
     return canvas
 
 
-def whole(scene, height):
+def whole(scene, height, step=STEP_MM):
     """A horizontal plane with all that the phantom is made of."""
     axis = muscle_axis(scene.spine)
     row = axis.rows(np.float32(height))
     origin = np.array([axis.x[row] - 100, axis.y[row] - 90.0, height])
-    canvas = Canvas(origin, np.array([STEP_MM, 0, 0]), np.array([0, STEP_MM, 0]), SHAPE)
+    shape = (round(SHAPE[0] * STEP_MM / step), round(SHAPE[1] * STEP_MM / step))
+    canvas = Canvas(origin, np.array([step, 0, 0]), np.array([0, step, 0]), shape)
     scene.paint(canvas)
     return canvas
 
@@ -219,7 +220,7 @@ def test_the_fat_that_is_painted_is_the_fat_that_was_asked_for(wanted):
     for seed in (7, 3):
         scene = Scene(plain_anatomy(seed, muscles=spec_with_fat(wanted)), np.random.default_rng(1))
         low, high = (float(middle_of(scene.spine, name)[2]) for name in ("L4-L5", "L2-L3"))
-        stack += [whole(scene, float(height)) for height in np.linspace(low, high, 4)]
+        stack += [whole(scene, float(height), 1.2) for height in np.linspace(low, high, 4)]
     for code in (MULTIFIDUS, ERECTOR, PSOAS):
         parts = [canvas.mix[canvas.code == code].mean() for canvas in stack]
         assert np.mean(parts) == pytest.approx(wanted, abs=0.03), code
