@@ -47,6 +47,7 @@ def test_a_voxel_mixes_tissues_and_planes_by_their_parts():
         np.array([0, 51, 0], np.uint8).reshape(1, 3, 1, 1),
         grid.array,
         grid.array,
+        1.0,
     )
     signals = np.zeros(len(Tissue), np.float32)
     signals[Tissue.FAT], signals[Tissue.CSF] = 1.0, 0.5

@@ -9,6 +9,7 @@ import itertools
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from openlumbar.core.errors import OptionError
 from openlumbar.phantom.muscle_specs import (
@@ -304,6 +305,14 @@ def _fracture(rng: np.random.Generator, person: _Person, ranges: AnatomyRanges, 
     return kind
 
 
+def _pair(
+    rng: np.random.Generator, present: NDArray[np.bool_], span: tuple[float, float]
+) -> tuple[float, float]:
+    """A value by chance for the upper and the lower endplate; 0 where nothing is."""
+    upper, lower = (float(rng.uniform(*span)) if there else 0.0 for there in present)
+    return upper, lower
+
+
 def _spinous(name: str) -> float:
     """Length of a man's spinous process behind the lamina, mm."""
     return _SPINOUS_MM.get(name, _USUAL_SPINOUS_MM[name[0]])
@@ -330,14 +339,9 @@ def _vertebra(
     if sacral:
         concavity = 0.2 + 0.4 * (name == "S1")
     chances = rng.random(4)
-    modic = [
-        float(rng.uniform(0.3, 0.9)) if draw < ranges.p_modic * person.wear else 0.0
-        for draw in chances[:2]
-    ]
-    schmorl = [
-        float(rng.uniform(2.0, 5.0)) if draw < ranges.p_schmorl and not sacral else 0.0
-        for draw in rng.random(2)
-    ]
+    modic = _pair(rng, chances[:2] < ranges.p_modic * person.wear, (0.3, 0.9))
+    p_schmorl = 0.0 if sacral else ranges.p_schmorl
+    schmorl = _pair(rng, rng.random(2) < p_schmorl, (2.0, 5.0))
     return VertebraSpec(
         name=name,
         height_mm=float(height),
@@ -351,20 +355,27 @@ def _vertebra(
         spinous_mm=float(_spinous(pattern) * person.scale * rng.uniform(0.85, 1.15)),
         fracture=fracture,
         yellow=float(np.clip(rng.normal(0.35 + 0.3 * person.wear, 0.05), 0.15, 0.85)),
-        modic=(modic[0], modic[1]),
-        schmorl_mm=(schmorl[0], schmorl[1]),
+        modic=modic,
+        schmorl_mm=schmorl,
         taper={"S1": 0.24, "S2": 0.25}.get(name, 0.2 * sacral),
         haemangioma_mm=float(rng.uniform(3, 8)) if chances[3] < ranges.p_haemangioma else 0.0,
     )
 
 
-def _with_lordosis(
-    vertebrae: list[VertebraSpec], rng: np.random.Generator, lumbar_count: int
+def _vertebrae(
+    rng: np.random.Generator, person: _Person, ranges: AnatomyRanges, lumbar_count: int
 ) -> list[VertebraSpec]:
-    """Give the lumbar bodies their usual wedge, from the lowest upward."""
-    first = len(THORACIC)
+    """All vertebrae, from the head downward."""
+    lumbar = tuple(f"L{n}" for n in range(1, lumbar_count + 1))
+    names = (*THORACIC, *lumbar, *SACRAL)
+    patterns = (*THORACIC, *_LUMBAR_PATTERN[lumbar_count], *SACRAL)
+    vertebrae = [
+        _vertebra(rng, person, ranges, name, pattern)
+        for name, pattern in zip(names, patterns, strict=True)
+    ]
+    # The lumbar bodies' usual wedge, from the lowest upward.
     for step in range(lumbar_count):
-        index = first + lumbar_count - 1 - step
+        index = len(THORACIC) + lumbar_count - 1 - step
         spec = vertebrae[index]
         wedge = spec.wedge_deg + _BODY_WEDGE_DEG[step] * rng.uniform(0.7, 1.2)
         vertebrae[index] = replace(spec, wedge_deg=float(wedge))
@@ -440,22 +451,18 @@ def sample_anatomy(rng: np.random.Generator, ranges: AnatomyRanges | None = None
     person = _person(rng, ranges)
     count = _lumbar_count(rng, ranges)
     transition = _transition(rng, ranges, count)
-    lumbar = tuple(f"L{n}" for n in range(1, count + 1))
-    names = (*THORACIC, *lumbar, *SACRAL)
-    patterns = (*THORACIC, *_LUMBAR_PATTERN[count], *SACRAL)
-    vertebrae = [
-        _vertebra(rng, person, ranges, name, pattern)
-        for name, pattern in zip(names, patterns, strict=True)
-    ]
-    vertebrae = _with_lordosis(vertebrae, rng, count)
+    vertebrae = _vertebrae(rng, person, ranges, count)
     lordosis = float(np.clip(rng.normal(*ranges.lordosis_deg), 15, 70))
     slope = rng.normal(*ranges.sacral_slope_deg) + 0.4 * (lordosis - ranges.lordosis_deg[0])
-    first = len(THORACIC)
-    bodies = sum(spec.wedge_deg for spec in vertebrae[first : first + count])
+    first, sacral = len(THORACIC), len(THORACIC) + count
+    bodies = sum(spec.wedge_deg for spec in vertebrae[first:sacral])
     plan = _DiscPlan(
-        names, tuple(spec.depth_mm for spec in vertebrae), max(lordosis - bodies, 5.0), transition
+        names=tuple(spec.name for spec in vertebrae),
+        depths_mm=tuple(spec.depth_mm for spec in vertebrae),
+        disc_lordosis_deg=max(lordosis - bodies, 5.0),
+        transition=transition,
     )
-    discs = [_disc(rng, person, ranges, plan, index) for index in range(names.index("S1") + 1)]
+    discs = [_disc(rng, person, ranges, plan, index) for index in range(sacral + 1)]
     scoliosis = rng.normal(*ranges.scoliosis_deg)
     if rng.random() < ranges.p_scoliosis:
         scoliosis = float(rng.choice([-1, 1]) * rng.uniform(8, 16))
@@ -468,7 +475,7 @@ def sample_anatomy(rng: np.random.Generator, ranges: AnatomyRanges | None = None
         transition=transition,
         vertebrae=tuple(vertebrae),
         discs=tuple(discs),
-        lordosis_deg=float(bodies + sum(disc.wedge_deg for disc in discs[first : first + count])),
+        lordosis_deg=float(bodies + sum(disc.wedge_deg for disc in discs[first:sacral])),
         sacral_slope_deg=float(np.clip(slope, 18, 60)),
         scoliosis_deg=float(scoliosis),
         scoliosis_phase=float(rng.uniform(0, 2 * np.pi)),

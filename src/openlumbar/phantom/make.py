@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from openlumbar.core.errors import OptionError
 from openlumbar.core.exam import Block, Exam, Series, Subject, Weighting
@@ -220,21 +221,8 @@ class _Imaging:
         self, number: int, plane: Plane, sequence: Sequence, samples: list[GridSample]
     ) -> tuple[Series, MrSeries]:
         """Image samples of the phantom with one sequence."""
-        thickness = samples[0].grid.spacing_mm[0] * self.options.thickness
-        acquisition = _acquisition(number, plane, sequence, thickness)
-        signals = tissue_signals(sequence)
-        grids = [sample.grid for sample in samples]
-        images = [
-            acquire(
-                self.scene,
-                sample,
-                signals,
-                self.options.scanner,
-                self.rng,
-                crossing=[grid for grid in grids if grid is not sample.grid],
-            )
-            for sample in samples
-        ]
+        acquisition = _acquisition(number, plane, sequence, samples[0].thickness_mm)
+        images = self._images(sequence, samples)
         count = sum(len(image) for image in images)
         name = f"series-{number}_{plane}-{sequence.weighting}"
         series = Series(
@@ -252,6 +240,21 @@ class _Imaging:
             },
         )
         return series, acquisition
+
+    def _images(self, sequence: Sequence, samples: list[GridSample]) -> list[NDArray[np.float32]]:
+        """A picture of each block; the others cross it."""
+        signals, grids = tissue_signals(sequence), [sample.grid for sample in samples]
+        return [
+            acquire(
+                self.scene,
+                sample,
+                signals,
+                self.options.scanner,
+                self.rng,
+                crossing=[grid for grid in grids if grid is not sample.grid],
+            )
+            for sample in samples
+        ]
 
     def of_plan(self, plan: _Plan, first: int) -> list[tuple[Series, SeriesTruth, MrSeries]]:
         """Series on one set of grids; numbers run from ``first``."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from openlumbar.core.anatomy import BY_CODE
+from openlumbar.core.masks import AXIAL_OF_MUSCLE
 from openlumbar.core.volume import Volume
 from openlumbar.phantom.abdomen import SKIN_GAP_MM, Abdomen, Build
 from openlumbar.phantom.anatomy import Anatomy
@@ -24,8 +24,6 @@ from openlumbar.phantom.muscles import Muscles
 from openlumbar.phantom.pelvis import Pelvis
 from openlumbar.phantom.texture import Texture
 from openlumbar.phantom.tissue import Tissue
-
-_MUSCLES = tuple(code for code, structure in BY_CODE.items() if structure.kind == "muscle")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +50,12 @@ class GridSample:
     mix: NDArray[np.uint8]
     codes: NDArray[np.uint16]
     regions: NDArray[np.uint8]
-    thickness_mm: float = 0.0
+    thickness_mm: float
 
     @property
     def spine(self) -> NDArray[np.uint16]:
         """The codes without those of muscles, which sagittal series do not name."""
-        return np.where(np.isin(self.codes, _MUSCLES), np.uint16(0), self.codes)
+        return np.where(np.isin(self.codes, list(AXIAL_OF_MUSCLE)), np.uint16(0), self.codes)
 
     def fat_part(self) -> Floats:
         """Fat in each voxel, 0 … 1: ``float32[k, j, i]``.
@@ -169,7 +167,7 @@ class Scene:
         shape = (slices, planes, rows, columns)
         tissue, other = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         mix = np.zeros(shape, np.uint8)
-        codes_, regions = np.zeros(grid.shape, np.uint16), np.zeros(grid.shape, np.uint8)
+        codes, regions = np.zeros(grid.shape, np.uint16), np.zeros(grid.shape, np.uint8)
         across, down, step = grid.affine[:3, 0], grid.affine[:3, 1], grid.affine[:3, 2]
         through = step / np.linalg.norm(step) * thickness_mm
         for k in range(slices):
@@ -183,5 +181,5 @@ class Scene:
                 tissue[k, n], other[k, n] = canvas.tissue, canvas.other
                 mix[k, n] = np.rint(canvas.mix * 255)
                 if n == planes // 2:
-                    codes_[k], regions[k] = canvas.code, canvas.region
-        return GridSample(grid, tissue, other, mix, codes_, regions, thickness_mm)
+                    codes[k], regions[k] = canvas.code, canvas.region
+        return GridSample(grid, tissue, other, mix, codes, regions, thickness_mm)

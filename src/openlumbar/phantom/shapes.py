@@ -55,7 +55,7 @@ def outline(x: Array, y: Array, half_width: Array | float, half_depth: Array | f
 
 
 def wall(
-    spec_axes: tuple[float, float],
+    size_mm: tuple[float, float],
     x: Array,
     y: Array,
     scale: Array | float,
@@ -65,14 +65,14 @@ def wall(
 
     Parameters
     ----------
-    spec_axes
-        Width and midline depth, mm.
+    size_mm
+        Width and midline depth.
     scale
         Part of the full size (the waist).
     front
         Further factor on the reach in front of the axis (the taper of the sacrum).
     """
-    half_width, half_depth = spec_axes[0] / 2, spec_axes[1] / 2
+    half_width, half_depth = size_mm[0] / 2, size_mm[1] / 2
     back = half_depth + BACK_HOLLOW_MM
     depth = np.where(y > 0, np.float32(back), np.float32(half_depth) * front)
     radial = outline(x, y, half_width * scale, depth * scale)
