@@ -33,6 +33,8 @@ _SHORT = {2 * n + side: 1 + n for n in range(4) for side in (1, 2)}
 _UNKNOWN_MM = 60.0
 #: Cuts through a narrow volume carry no loss nearer than this to its edges.
 _STRIP_EDGE_MM = 4.0
+#: This far behind the sac there is no muscle yet, so that what is not sac is background.
+_BEHIND_SAC_MM = 4.0
 #: Axial pictures cut out of a sagittal volume are this deep, front to back.
 _CUT_DEPTH_MM = 200.0
 
@@ -197,7 +199,7 @@ def _cut_label(tissue: NDArray[np.uint8], spacing_mm: float) -> NDArray[np.uint8
         label[tissue == old] = new
     sac = np.flatnonzero((label == AxialTissue.SAC).any(1))
     if len(sac):
-        behind = np.arange(len(label))[:, None] > sac[-1]
+        behind = np.arange(len(label))[:, None] > sac[-1] + _BEHIND_SAC_MM / spacing_mm
         label[behind & (label == AxialTissue.BACKGROUND)] = IGNORE
     edge = max(1, round(_STRIP_EDGE_MM / spacing_mm))
     label[:, :edge] = label[:, -edge:] = IGNORE
