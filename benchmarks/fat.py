@@ -44,8 +44,8 @@ from openlumbar.segment import segment_axial
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "fat-accuracy.md"
 
-#: Seeds from here on; those that constants were set on lie below.
-FIRST_SEED = 5000
+#: Seeds from here on: nobody looked at one while constants were set.
+FIRST_SEED = 9000
 BODIES = (Tissue.BODY, Tissue.S1, Tissue.S2)
 #: Of each method: which truth it is compared with, from and to which percent, and the mean
 #: absolute error asked for (issue 4).

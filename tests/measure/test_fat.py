@@ -158,6 +158,37 @@ def test_a_dark_band_withholds_the_fat_of_what_it_crosses():
     assert found["psoas", "left", f"{PREFIX}partial_volume_percent"].value is not None
 
 
+def _rows_behind(sample) -> np.ndarray:
+    """``[row, 1]``: how far behind the magnet's middle each row of the first slice lies, mm."""
+    rows = sample.picture.shape[1]
+    return np.arange(rows)[:, None] - (rows - 1) / 2 + 10
+
+
+@pytest.mark.parametrize("edge_mm", [1.0, 4.0])
+@pytest.mark.parametrize("behind_mm", [-10.0, 2.0])
+def test_nothing_is_told_of_fat_in_front_of_a_saturation_band_s_edge(behind_mm, edge_mm):
+    sample = made(Sample(fat=0.2))
+    left = 0.08 + 0.92 / (1 + np.exp(-(_rows_behind(sample) - behind_mm) / edge_mm))
+    noise = np.random.default_rng(2).normal(0, 12, sample.picture.shape)
+    found = _numbers(sample.with_picture(np.abs(sample.picture * left + noise)))
+    for side in ("left", "right"):
+        psoas = found["psoas", side, f"{PREFIX}partial_volume_percent"]
+        assert psoas.value is None
+        assert "dark-band" in psoas.flags
+        assert found["multifidus", side, f"{PREFIX}partial_volume_percent"].flags == ()
+
+
+@pytest.mark.parametrize("factor", [0.4, 2.5])
+def test_a_wide_edge_of_tissue_is_no_band(factor):
+    """A step nearly all across, but for the fat under the skin of both flanks."""
+    sample = made(Sample(fat=0.2))
+    columns = np.abs(np.arange(264) - 131.5)
+    step = np.where((_rows_behind(sample) > 58) & (columns < 100), factor, 1.0)
+    found = _numbers(sample.with_picture((sample.picture * step).astype(np.float32)))
+    for muscle in ("psoas", "multifidus", "erector spinae"):
+        assert found[muscle, "left", "csa_cm2"].flags == ()
+
+
 def test_ghosts_beside_the_body_are_told():
     sample = made(Sample(fat=0.2, width_mm=350.0))
     trunk = ndimage.gaussian_filter(sample.picture, (0, 2, 2))

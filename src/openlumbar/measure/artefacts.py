@@ -1,9 +1,10 @@
 """Dark bands over muscles and ghosts of motion in an axial slice.
 
 Saturation bands and slices of a crossing block darken muscle and fat alike, over the whole
-width of the picture. There brightness tells nothing of fat. No anatomy steps from bright to
-dark all the way from side to side: where nearly every place of a line does, a band begins, and
-where nearly every one steps back, it ends.
+width of the picture. There brightness tells nothing of fat. A wide edge of tissue can step
+from bright to dark nearly all the way from side to side, as muscles do before the fat of a
+flat back; but the brightest part of each line is fat, and no anatomy dims that too. A band
+begins where both step, and lasts until fat is bright again.
 
 Ghosts are copies of bright tissue, displaced along the phase-encoding direction. What of them
 falls on air can be seen: air that is not even.
@@ -15,18 +16,27 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from openlumbar.measure.axial_slice import AxialSlice, Mask, Region, grown
+from openlumbar.measure.axial_slice import AxialSlice, Floats, Mask, Region, grown
 from openlumbar.measure.brightness import Scale
 
 #: A step is looked for between this far in front and as far behind a line, mm.
 STEP_MM = 3.0
+#: So a sharp edge is seen on twice as much of the lines about it. On less than this it is none,
+#: mm.
+EDGE_MM = 3.5
 #: Noise is averaged before, over this length across lines and along them (standard
 #: deviation), mm.
 ACROSS_MM, ALONG_MM = 1.0, 3.0
-#: All but this part of a line, %, steps by more than this, as logarithm. A wrong step up
-#: would darken all in front of it: fewer may differ there. Of steps down, all but that
-#: part step by most of it too.
-BUT_DOWN_PERCENT, BUT_UP_PERCENT, LEAST_STEP, MOST_STEP = 30, 20, 0.22, 0.16
+#: All but this part of a line, %, steps by more than this, as logarithm; all but the second
+#: part by most of it.
+BUT_PERCENT, LEAST_STEP = 30, 0.22
+BUT_FEW_PERCENT, MOST_STEP = 20, 0.16
+#: The brightest part of a line, %, is fat, whatever else the line runs through.
+BRIGHTEST_PERCENT = 6
+#: Fat has come back to this part of the step where a band ends.
+BACK_PART = 0.5
+#: A band is so wide at least, mm.
+LEAST_BAND_MM = 3.0
 #: Shorter lines tell nothing, mm.
 LEAST_LINE_MM = 60.0
 #: Part of a muscle that may lie in a band without harm.
@@ -57,7 +67,7 @@ def band_of(slice_: AxialSlice, body: Mask) -> Mask:
     picture = np.moveaxis(slice_.picture, axis, 0)[::backward]
     inside = np.moveaxis(body, axis, 0)[::backward]
     pixel_mm = slice_.pixel_mm if axis == 0 else slice_.pixel_mm[::-1]
-    lines = _in_band(_steps(picture, inside, pixel_mm))
+    lines = _in_band(*_lines(picture, inside, pixel_mm), pixel_mm[0])
     dark = np.broadcast_to(lines[:, None], inside.shape)
     return np.asarray(np.moveaxis(dark[::backward], 0, axis), bool)
 
@@ -69,42 +79,68 @@ def _backward(slice_: AxialSlice) -> tuple[int, int]:
     return axis, 1 if back[axis] > 0 else -1
 
 
-def _steps(
+def _lines(
     picture: NDArray[np.floating], inside: Mask, pixel_mm: tuple[float, float]
-) -> NDArray[np.intp]:
-    """Of each line from front to back: -1 where it turns dark, 1 where it turns bright."""
+) -> tuple[NDArray[np.intp], Floats]:
+    """Of each line from front to back: its step, and how bright fat is on it.
+
+    The step is -1 where the line turns dark, 1 where it turns bright, else 0; the brightness
+    a logarithm, no number where the line is too short to tell.
+    """
     sigma = (ACROSS_MM / pixel_mm[0], ALONG_MM / pixel_mm[1])
-    smooth = ndimage.gaussian_filter(np.asarray(picture, float), sigma)
+    smooth = ndimage.gaussian_filter(np.asarray(picture, np.float32), sigma)
     level = np.where(inside, np.log(np.maximum(smooth, 1e-6)), np.nan)
+    fat = _from_above(level, BRIGHTEST_PERCENT)
+    fat[inside.sum(1) * pixel_mm[1] < LEAST_LINE_MM] = np.nan
     reach = max(round(STEP_MM / pixel_mm[0]), 1)
+    change = _change(level, reach)
+    change[np.isfinite(change).sum(1) * pixel_mm[1] < LEAST_LINE_MM] = np.nan
+    of_fat = _change(fat[:, None], reach)[:, 0]
+    steps = np.zeros(len(level), np.intp)
+    seen_on = max(round(EDGE_MM / pixel_mm[0]), 1)
+    for sign in (-1, 1):
+        found = _all_change(sign * change) & (sign * of_fat > LEAST_STEP)
+        steps[ndimage.binary_opening(found, np.ones(seen_on))] = sign
+    return steps, fat
+
+
+def _change(level: Floats, reach: int) -> Floats:
+    """From so many lines in front of each line to as many behind it."""
     change = np.full(level.shape, np.nan)
     change[reach:-reach] = level[2 * reach :] - level[: -2 * reach]
-    count = np.isfinite(change).sum(1)
-    ordered = np.sort(change, axis=1)  # what is no number sorts to the end
-    steps = np.zeros(len(change), np.intp)
-    for line in np.flatnonzero(count * pixel_mm[1] >= LEAST_LINE_MM):
-        down, up = (count[line] * but // 100 for but in (BUT_DOWN_PERCENT, BUT_UP_PERCENT))
-        falls = ordered[line, [count[line] - 1 - down, count[line] - 1 - up]]
-        if (falls < (-LEAST_STEP, -MOST_STEP)).all():
-            steps[line] = -1
-        elif ordered[line, up] > LEAST_STEP:
-            steps[line] = 1
-    return steps
+    return change
 
 
-def _in_band(steps: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Of each line, whether it lies between a step down and the next one up."""
-    found = np.flatnonzero(steps)
+def _all_change(change: Floats) -> Mask:
+    """Of each line, whether it turns brighter as a whole."""
+    most = -_from_above(-change, BUT_PERCENT) > LEAST_STEP
+    return np.asarray(most & (-_from_above(-change, BUT_FEW_PERCENT) > MOST_STEP), bool)
+
+
+def _from_above(level: Floats, percent: float) -> Floats:
+    """Of each line, the value that this part of its numbers exceeds; none where it has none."""
+    ordered = np.sort(level, axis=1)  # what is no number sorts to the end
+    count = np.isfinite(level).sum(1)
+    place = np.maximum(count - 1 - (count * percent / 100).astype(int), 0)
+    return np.asarray(ordered[np.arange(len(level)), place], float)
+
+
+def _in_band(steps: NDArray[np.intp], fat: Floats, pixel_mm: float) -> Mask:
+    """Of each line, whether it lies on the dark side of a step, as far as the band's other edge.
+
+    That is a step back, or where fat is bright again: an edge may be too soft for a step.
+    """
     dark = np.zeros(len(steps), bool)
-    if not len(found):
-        return dark
-    state = bool(steps[found[0]] > 0)
-    dark[: found[0]] = state
-    for line, following in zip(found, [*found[1:], len(steps)], strict=True):
-        state = bool(steps[line] < 0)
-        # The step itself is neither.
-        dark[line] = True
-        dark[line + 1 : following] = state
+    reach = max(round(STEP_MM / pixel_mm), 1)
+    for line in np.flatnonzero(steps):
+        into = -int(steps[line])  # toward the dark side: backward after a step down
+        bright = fat[line - into * reach]
+        limit = bright - BACK_PART * (bright - fat[line + into * reach])
+        over = (fat[line::into] >= limit) | (steps[line::into] == -steps[line])
+        back = np.flatnonzero(over[reach:])
+        end = reach + int(back[0]) if len(back) else len(over)
+        if end * pixel_mm >= LEAST_BAND_MM:
+            dark[line : (line + into * end if line + into * end >= 0 else None) : into] = True
     return dark
 
 

@@ -40,6 +40,10 @@ OF_AREAS = frozenset(("oblique-slices",))
 #: Flags that concern numbers with a side alone.
 OF_SIDES = frozenset(("left-right-doubtful",))
 
+#: Of N4, whose field is where the fit of the sensitivity starts: more of them changed the fat
+#: of phantoms by less than 0.1 percentage points.
+N4_ROUNDS = 6
+
 
 def measure_axial(
     series: Series, found: Sequence[AxialMask], rows: Sequence[LevelRow] = ()
@@ -172,7 +176,8 @@ def _slice(picture: np.ndarray, mask: AxialMask, k: int) -> AxialSlice:
 def _field(slice_: AxialSlice, body: Mask) -> np.ndarray:
     """Sensitivity as N4 finds it outside of the muscles, whose fat it would even out."""
     outside = body & ~muscles_of(slice_.labels)
-    return bias_field(slice_.picture[None], slice_.volume.spacing_mm, outside[None])[0]
+    spacing_mm = slice_.volume.spacing_mm
+    return bias_field(slice_.picture[None], spacing_mm, outside[None], N4_ROUNDS)[0]
 
 
 # -- what comes out ------------------------------------------------------------------------
