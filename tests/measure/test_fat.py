@@ -10,6 +10,9 @@ from scipy import ndimage
 from openlumbar.core.anatomy import BY_CODE
 from openlumbar.core.exam import Weighting
 from openlumbar.measure import measure_axial
+from openlumbar.measure.artefacts import band_of
+from openlumbar.measure.axial_slice import AxialSlice, seen_of
+from openlumbar.measure.brightness import body_of
 from openlumbar.measure.fat import k_means, mixture, otsu, partial_volume
 
 PREFIX = "fat_fraction_"
@@ -178,15 +181,22 @@ def test_nothing_is_told_of_fat_in_front_of_a_saturation_band_s_edge(behind_mm, 
         assert found["multifidus", side, f"{PREFIX}partial_volume_percent"].flags == ()
 
 
+def _slice_of(sample) -> AxialSlice:
+    labels, bodies = sample.mask.labels, sample.mask.bodies.array[0]
+    picture = sample.picture[0]
+    return AxialSlice(0, labels.array[0], bodies, None, picture, seen_of(picture), labels)
+
+
 @pytest.mark.parametrize("factor", [0.4, 2.5])
 def test_a_wide_edge_of_tissue_is_no_band(factor):
     """A step nearly all across, but for the fat under the skin of both flanks."""
     sample = made(Sample(fat=0.2))
     columns = np.abs(np.arange(264) - 131.5)
-    step = np.where((_rows_behind(sample) > 58) & (columns < 100), factor, 1.0)
-    found = _numbers(sample.with_picture((sample.picture * step).astype(np.float32)))
-    for muscle in ("psoas", "multifidus", "erector spinae"):
-        assert found[muscle, "left", "csa_cm2"].flags == ()
+    body = body_of(sample.picture[0], seen_of(sample.picture[0]))
+    for half_mm, banded in ((70, False), (130, True)):  # the body is 190 mm wide there
+        step = np.where((_rows_behind(sample) > 58) & (columns < half_mm), factor, 1.0)
+        slice_ = _slice_of(sample.with_picture((sample.picture * step).astype(np.float32)))
+        assert band_of(slice_, body).any() == banded
 
 
 def test_ghosts_beside_the_body_are_told():
