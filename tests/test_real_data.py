@@ -91,3 +91,33 @@ def test_a_dicom_made_from_it_gives_the_same_names(case, tmp_path):
     assert list(one) == list(other)
     for name, point in one.items():
         assert np.linalg.norm(point - other[name]) < 1.0, name
+
+
+AXIAL = DATA / "musclemap" / "sub-01_axial.nii.gz"
+#: MuscleMap's short codes of the right side (the left one follows), and the least Dice of both.
+MUSCLES = {
+    "multifidus": (1, 0.82),
+    "erector spinae": (3, 0.86),
+    "psoas": (5, 0.88),
+    "quadratus lumborum": (7, 0.65),
+}
+
+
+@pytest.mark.skipif(not AXIAL.exists(), reason="the annotated axial exam is not here")
+def test_muscles_of_a_patient_never_trained_on_agree_with_the_annotator_on_either_side():
+    analysis = analyze(read_exam([AXIAL]))
+    assert analysis.failures == ()
+    volume = analysis.masks.series[0].labels[0]
+    mask = nibabel.load(AXIAL.with_name("sub-01_axial_dseg.nii.gz"))
+    to_mask = np.linalg.inv(np.diag([-1.0, -1.0, 1.0, 1.0]) @ mask.affine) @ volume.affine
+    k, j, i = np.indices(volume.shape).reshape(3, -1)
+    ijk = np.rint(to_mask @ np.stack([i, j, k, np.ones_like(i)]))[:3].astype(int)
+    theirs = np.asanyarray(mask.dataobj)[tuple(ijk)].reshape(volume.shape)
+    for name, (code, least) in MUSCLES.items():
+        shared = marked = 0
+        for offset, side in ((0, "right"), (1, "left")):
+            ours = next(c for c, s in anatomy.BY_CODE.items() if s.name == name and s.side == side)
+            one, other = volume.array == ours, theirs == code + offset
+            shared += (one & other).sum()
+            marked += one.sum() + other.sum()
+        assert 2 * shared / marked > least, name

@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
+from openlumbar.core.volume import Volume
 from openlumbar.imaging.frame import axial_frame_of, frame_of
 from synthetic_spine import PERMUTATIONS, make_spine, to_series
 
@@ -33,3 +34,15 @@ def test_an_axial_grid_turns_to_slices_upward_rows_backward_and_columns_leftward
     np.testing.assert_array_equal(frame.canonical(mask.tissue.array), upward)
     np.testing.assert_array_equal(frame.original(upward), mask.tissue.array)
     assert frame.spacing_mm == pytest.approx((3.0, 2.5, 4.0))
+
+
+@pytest.mark.parametrize("tilt_deg", [-55, -46, 0, 46, 55])
+def test_steep_axial_slices_stay_slices(tilt_deg):
+    a = np.radians(tilt_deg)
+    affine = np.eye(4)
+    affine[:3, 1] = [0, np.cos(a), -np.sin(a)]  # rows run backward, and downward when tilted
+    affine[:3, 2] = [0, 4 * np.sin(a), 4 * np.cos(a)]
+    frame = axial_frame_of(Volume(np.zeros((3, 4, 5)), affine))
+    assert frame.order == (0, 1, 2)
+    assert frame.flip == (False, False, False)
+    assert frame.spacing_mm == pytest.approx((4.0, 1.0, 1.0))

@@ -78,15 +78,24 @@ def frame_of(volume: Volume) -> Frame:
 
 
 def axial_frame_of(volume: Volume) -> Frame:
-    """The axial frame: slices upward, rows from front to back, columns to the patient's left."""
-    return _nearest(volume, _AXIAL)
+    """The axial frame: slices upward, rows from front to back, columns to the patient's left.
+
+    The slices of an axial series stay slices up to a tilt of 60°, as a block along a steep
+    L5-S1 disc may have, though beyond 45° its rows lie nearer to the vertical.
+    """
+    return _nearest(volume, _AXIAL, slices_to_deg=60.0)
 
 
-def _nearest(volume: Volume, canonical: NDArray[np.float64]) -> Frame:
-    """Give each row of ``canonical`` the grid axis that lies nearest to it."""
+def _nearest(volume: Volume, canonical: NDArray[np.float64], slices_to_deg: float = 0.0) -> Frame:
+    """Give each row of ``canonical`` the grid axis that lies nearest to it.
+
+    The first one keeps the grid's own slice axis within ``slices_to_deg``.
+    """
     steps = volume.affine[:3, 2::-1]  # columns: k, j, i
     cosines = canonical @ (steps / np.linalg.norm(steps, axis=0))
-    orders = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+    orders = [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
+    if abs(cosines[0, 0]) >= np.cos(np.radians(slices_to_deg)) - 1e-9:
+        orders = orders[:2]
     order = max(orders, key=lambda o: sum(abs(cosines[axis, o[axis]]) for axis in range(3)))
     flip = [bool(cosines[axis, order[axis]] < 0) for axis in range(3)]
     spacing = [volume.spacing_mm[axis] for axis in order]

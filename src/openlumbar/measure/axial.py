@@ -12,8 +12,8 @@ from openlumbar.core.exam import Series
 from openlumbar.core.levels import LevelRow
 from openlumbar.core.masks import AxialMask
 from openlumbar.core.measurement import Measurement
-from openlumbar.core.plane import Plane
 from openlumbar.imaging.bias import bias_field
+from openlumbar.imaging.frame import axial_frame_of
 from openlumbar.measure.artefacts import GHOST_PART, MUCH_GHOST, band_of, ghost_part, in_band
 from openlumbar.measure.axial_levels import at_levels
 from openlumbar.measure.axial_reading import AxialReading, Named
@@ -132,7 +132,7 @@ def _check(series: Series, found: Sequence[AxialMask]) -> None:
                     f"block {number} of series {series.name} has {name} of {volume.array.dtype}; "
                     "they hold codes, so give whole numbers (array.astype('uint16'))"
                 )
-        if block.volume.plane is not Plane.AXIAL:
+        if axial_frame_of(block.volume).order[0] != 0:
             raise GeometryError(
                 f"block {number} of series {series.name} is {block.volume.plane}; only axial "
                 "slices are measured here"
