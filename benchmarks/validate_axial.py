@@ -68,7 +68,9 @@ LIMITS = [
     "pictures, from axial cuts of T2 SPACE volumes, and from 80 real slices of a handful of "
     "patients whose labels the network made itself; no annotated axial picture was learnt from",
     "one annotated exam of one person was there to be measured on",
-    "psoas below the pelvic brim, metal, tumour and childhood were not tested",
+    "vertebral body and disc are mixed up on many slices, and at the pelvis iliacus is taken for "
+    "psoas",
+    "metal, tumour and childhood were not tested",
 ]
 
 Figures = dict[str, float]
@@ -308,16 +310,17 @@ def main() -> None:
         show(title, found)
     (options.out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
     if options.card:
-        write_results(options.model, figures)
+        write_results(options.model, options.people, figures)
 
 
-def write_results(model: str, figures: dict[str, dict]) -> None:
+def write_results(model: str, people: int, figures: dict[str, dict]) -> None:
     """Put the figures into the card of a shipped model."""
     folder = Path(__file__).parents[1] / "src/openlumbar/models/weights"
     path = folder / f"{model}.json"
     card = json.loads(path.read_text("utf-8"))
     card["results"] = {
-        "command": "python benchmarks/validate_axial.py --data ../shared/data -o out/axial",
+        "command": "python benchmarks/validate_axial.py --data ../shared/data -o out/axial "
+        f"--people {people}",
         **_rounded(figures),
     }
     card["limits"] = LIMITS

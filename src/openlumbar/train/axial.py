@@ -272,7 +272,10 @@ def card_of(recipe: AxialRecipe) -> ModelCard:
         ),
         classes=AXIAL_TISSUE_NAMES,
         data=tuple(_CREDITS[source] for source in used),
-        held_out={"tune": recipe.held_out.tune, "report": recipe.held_out.report},
+        held_out={
+            "tune": recipe.held_out.tune,
+            "report": (*recipe.held_out.report, *(() if "exam" in used else (_EXAM,))),
+        },
         results={},
         limits=("research use only", "not validated: no figures have been measured"),
         sha256="",
