@@ -6,25 +6,22 @@ back and columns toward the patient's left.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import nibabel
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from openlumbar.core import anatomy
-from openlumbar.core.errors import InputError, UnreadableError
+from openlumbar.core.errors import InputError
 from openlumbar.core.masks import AXIAL_OF_MUSCLE, AXIAL_OF_TISSUE, AxialMask, AxialTissue, Tissue
 from openlumbar.imaging.resample import resample_planes, resampled_shape
 from openlumbar.phantom.axial_training import AxialTrainingCase
 from openlumbar.train.losses import IGNORE
-from openlumbar.train.spider import TrainingVolume
+from openlumbar.train.spider import TrainingVolume, read_ras
 
 #: MuscleMap's short codes, odd on one side and even on the other, to classes of the network;
 #: its long codes are ours.
@@ -104,14 +101,7 @@ def read_axial_array(path: Path) -> tuple[NDArray, tuple[float, float, float]]:
     UnreadableError
         The file is absent, damaged, or has not three axes.
     """
-    try:
-        image = nibabel.as_closest_canonical(nibabel.load(path))  # R, A, S
-        stored = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, zlib.error, ImageFileError) as error:
-        raise UnreadableError(f"{path.name}: cannot be read as NIfTI ({error})") from error
-    if stored.ndim != 3:
-        raise UnreadableError(f"{path.name}: {stored.ndim} axes; training needs volumes of 3")
-    right, anterior, superior = (float(z) for z in image.header.get_zooms()[:3])
+    stored, (right, anterior, superior) = read_ras(path)
     array = np.ascontiguousarray(stored[::-1, ::-1].transpose(2, 1, 0))
     return array, (superior, anterior, right)
 

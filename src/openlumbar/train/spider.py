@@ -59,13 +59,8 @@ class TrainingVolume:
     spacing_mm: tuple[float, float, float]
 
 
-def read_sagittal_array(path: Path) -> tuple[NDArray, tuple[float, float, float]]:
-    """Read a NIfTI as ``[left-right, superior→inferior, anterior→posterior]``.
-
-    Returns
-    -------
-    array, spacing_mm
-        Three axes, the first from the patient's left to the right, and their spacing.
+def read_ras(path: Path) -> tuple[NDArray, tuple[float, float, float]]:
+    """Read a NIfTI with its axes turned to right, anterior, superior, and their spacing.
 
     Raises
     ------
@@ -79,8 +74,25 @@ def read_sagittal_array(path: Path) -> tuple[NDArray, tuple[float, float, float]
         raise UnreadableError(f"{path.name}: cannot be read as NIfTI ({error})") from error
     if stored.ndim != 3:
         raise UnreadableError(f"{path.name}: {stored.ndim} axes; training needs volumes of 3")
-    array = stored[:, ::-1, ::-1].transpose(0, 2, 1)
     right, anterior, superior = (float(z) for z in image.header.get_zooms()[:3])
+    return stored, (right, anterior, superior)
+
+
+def read_sagittal_array(path: Path) -> tuple[NDArray, tuple[float, float, float]]:
+    """Read a NIfTI as ``[left-right, superior→inferior, anterior→posterior]``.
+
+    Returns
+    -------
+    array, spacing_mm
+        Three axes, the first from the patient's left to the right, and their spacing.
+
+    Raises
+    ------
+    UnreadableError
+        The file is absent, damaged, or has not three axes.
+    """
+    stored, (right, anterior, superior) = read_ras(path)
+    array = stored[:, ::-1, ::-1].transpose(0, 2, 1)
     return np.ascontiguousarray(array), (right, superior, anterior)
 
 
