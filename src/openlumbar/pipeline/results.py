@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from openlumbar.core.errors import OptionError
-from openlumbar.core.plane import Plane
 from openlumbar.core.run import Timing, peak_memory_mb
 from openlumbar.io.analysis import Analysis, write_arrays, write_facts
 from openlumbar.pipeline.stages import Stages
@@ -16,7 +15,6 @@ from openlumbar.report.html import write_html
 from openlumbar.report.pdf import write_pdf
 from openlumbar.report.pictures import draw_series
 from openlumbar.report.rulers import draw_rulers
-from openlumbar.report.sheet import draw_slices
 
 
 def write_results(
@@ -68,12 +66,8 @@ def write_results(
 def _draw(analysis: Analysis, folder: Path, stages: Stages) -> None:
     """Pictures of each series with masks: a sagittal one plain and with rulers, axial slices."""
     pictures = folder / "pictures"
-    planes = {series.name: series.plane for series in analysis.exam.series}
     for name in (masks.series for masks in analysis.masks.series):
         with stages.stage("picture", name):
-            if planes[name] is Plane.AXIAL:
-                draw_slices(analysis, name, pictures)
-                continue
             draw_series(analysis, name, pictures)
             if any(one.series == name for one in analysis.measurements):
                 draw_rulers(analysis, name, pictures)

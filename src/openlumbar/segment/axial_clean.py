@@ -9,17 +9,23 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from openlumbar.core import anatomy
-from openlumbar.core.masks import AxialTissue
+from openlumbar.core.masks import AXIAL_OF_MUSCLE, AxialTissue
 from openlumbar.imaging.masks import fill_holes
-from openlumbar.segment.landmarks import Landmarks, PlaneGrid, Tissues, box_of
+from openlumbar.segment.landmarks import MUSCLES, Landmarks, PlaneGrid, Tissues, box_of
 from openlumbar.segment.sides import left_of_midline_mm, split_sides
+
+
+def _side_code(kind: int, side: str) -> int:
+    return next(
+        code
+        for code, muscle in AXIAL_OF_MUSCLE.items()
+        if muscle == kind and anatomy.BY_CODE[code].side == side
+    )
+
 
 #: Codes of the left and right side of each muscle of the network.
 SIDES: dict[int, tuple[int, int]] = {
-    AxialTissue.MULTIFIDUS: (5101, 5102),
-    AxialTissue.ERECTOR_SPINAE: (5111, 5112),
-    AxialTissue.PSOAS: (5121, 5122),
-    AxialTissue.QUADRATUS_LUMBORUM: (5131, 5132),
+    kind: (_side_code(kind, "left"), _side_code(kind, "right")) for kind in MUSCLES
 }
 
 #: A second part of a muscle stays where it has this share of the largest and this area, and

@@ -37,7 +37,7 @@ from openlumbar.train.axial_sampling import AxialSampler
 from openlumbar.train.export import export_onnx, write_card
 from openlumbar.train.losses import IGNORE
 from openlumbar.train.spider import read_outlines, read_spider_space
-from openlumbar.train.stages import Sources, TorchPredictor, fresh_network, train_stages
+from openlumbar.train.stages import Sources, TorchPredictor, fresh_network, mixture, train_stages
 
 _RECIPES = Path(__file__).parents[1] / "recipes"
 
@@ -125,11 +125,7 @@ def train_axial(recipe: AxialRecipe, data: Path, out: Path) -> Path:
 def _sampler(
     stage: AxialStageRecipe, cases: dict[str, list[AxialPicture]], recipe: AxialRecipe
 ) -> AxialSampler:
-    pictures: list[AxialPicture] = []
-    weights: list[float] = []
-    for source, weight in stage.weights.items():
-        pictures += cases[source]
-        weights += [weight / len(cases[source])] * len(cases[source])
+    pictures, weights = mixture(stage.weights, cases)
     batch = recipe.batch
     return AxialSampler(pictures, weights, size=(batch.rows, batch.columns), batch=batch.size)
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from openlumbar.core.masks import AxialTissue
-from openlumbar.train.augment import AXIAL, Augmentation, randomise_contrast, sample_grid, warp
+from openlumbar.train.augment import AXIAL, Augmentation
 from openlumbar.train.axial_pictures import AxialPicture
+from openlumbar.train.crops import Case, Crops
 from openlumbar.train.losses import IGNORE
 
 
@@ -41,25 +42,12 @@ class AxialSampler:
 
     def draw(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return images ``[batch, 1, rows, columns]`` and labels ``[batch, rows, columns]``."""
-        chosen = torch.multinomial(
-            torch.tensor(self.weights, dtype=torch.float), self.batch, True, generator=rng
-        )
-        numpy_rng = np.random.default_rng(int(torch.randint(2**31, (), generator=rng)))
-        maps = sample_grid(self.batch, rng, self.augmentation)
-        images, labels = [], []
-        for index, matrix in zip(chosen.tolist(), maps, strict=True):
-            picture, marked = self._mirrored(self.pictures[index], numpy_rng)
-            image, label = warp(
-                torch.from_numpy(picture)[None, None],
-                torch.from_numpy(marked)[None],
-                torch.tensor(self._centre(marked, numpy_rng), dtype=torch.float32)[None],
-                matrix[None],
-                self.size,
-            )
-            images.append(image)
-            labels.append(label)
-        image, label = torch.cat(images), torch.cat(labels)
-        return randomise_contrast(image, label, rng, self.augmentation), label
+        crops = Crops(self.weights, self.batch, self.size, self.augmentation)
+        return crops.draw(self._case, rng)
+
+    def _case(self, index: int, rng: np.random.Generator) -> Case:
+        picture, marked = self._mirrored(self.pictures[index], rng)
+        return picture[None], marked, self._centre(marked, rng)
 
     def _mirrored(
         self, picture: AxialPicture, rng: np.random.Generator

@@ -29,7 +29,7 @@ from openlumbar.train.spider import (
     read_spider_midsagittal,
     read_spider_space,
 )
-from openlumbar.train.stages import Sources, TorchPredictor, fresh_network, train_stages
+from openlumbar.train.stages import Sources, TorchPredictor, fresh_network, mixture, train_stages
 
 _RECIPES = Path(__file__).parents[1] / "recipes"
 
@@ -148,11 +148,7 @@ def _phantom(seed: int, spacing_mm: tuple[float, float]) -> TrainingVolume:
 def _sampler(
     stage: StageRecipe, sources: dict[str, list[TrainingVolume]], recipe: SagittalRecipe
 ) -> SagittalSampler:
-    volumes: list[TrainingVolume] = []
-    weights: list[float] = []
-    for source, weight in stage.weights.items():
-        volumes += sources[source]
-        weights += [weight / len(sources[source])] * len(sources[source])
+    volumes, weights = mixture(stage.weights, sources)
     least, _, greatest = recipe.input.neighbour_mm
     return SagittalSampler(
         volumes,

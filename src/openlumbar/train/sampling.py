@@ -10,12 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from openlumbar.train.augment import (
-    Augmentation,
-    randomise_contrast,
-    sample_grid,
-    warp,
-)
+from openlumbar.train.augment import Augmentation
+from openlumbar.train.crops import Case, Crops
 from openlumbar.train.losses import IGNORE
 from openlumbar.train.spider import TrainingVolume
 
@@ -48,26 +44,12 @@ class SagittalSampler:
 
     def draw(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return images ``[batch, 3, rows, columns]`` and labels ``[batch, rows, columns]``."""
-        chosen = torch.multinomial(
-            torch.tensor(self.weights, dtype=torch.float), self.batch, True, generator=rng
-        )
-        numpy_rng = np.random.default_rng(int(torch.randint(2**31, (), generator=rng)))
-        maps = sample_grid(self.batch, rng, self.augmentation)
-        images, labels = [], []
-        for index, matrix in zip(chosen.tolist(), maps, strict=True):
-            stack, marked = self._slice(self.volumes[index], numpy_rng)
-            centre = self._centre(marked, numpy_rng)
-            image, target = warp(
-                torch.from_numpy(stack)[None],
-                torch.from_numpy(marked)[None],
-                torch.tensor(centre, dtype=torch.float32)[None],
-                matrix[None],
-                self.size,
-            )
-            images.append(image)
-            labels.append(target)
-        image, label = torch.cat(images), torch.cat(labels)
-        return randomise_contrast(image, label, rng, self.augmentation), label
+        crops = Crops(self.weights, self.batch, self.size, self.augmentation)
+        return crops.draw(self._case, rng)
+
+    def _case(self, index: int, rng: np.random.Generator) -> Case:
+        stack, marked = self._slice(self.volumes[index], rng)
+        return stack, marked, self._centre(marked, rng)
 
     def _slice(
         self, volume: TrainingVolume, rng: np.random.Generator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -85,6 +85,18 @@ class Sources:
     read: Callable[[str, nn.Module], list[Any]]
     sampler: Callable[[Any, dict[str, list[Any]]], Sampler]
     late: frozenset[str] = frozenset()
+
+
+def mixture(
+    weights: Mapping[Any, float], cases: Mapping[str, list[Any]]
+) -> tuple[list[Any], list[float]]:
+    """All cases of a stage's sources, and how often each is drawn relative to the others."""
+    drawn: list[Any] = []
+    often: list[float] = []
+    for source, weight in weights.items():
+        drawn += cases[source]
+        often += [weight / len(cases[source])] * len(cases[source])
+    return drawn, often
 
 
 def fresh_network(recipe: StagedRecipe, classes: int) -> FoldedUNet:
