@@ -28,6 +28,11 @@ FLAGS: dict[str, str] = {
     "motion": "ghosts of motion lie over the structure",
     "fat-not-separated": "fat and muscle cannot be told apart by their brightness here",
     "left-right-doubtful": "the header contradicts itself on left and right",
+    "level-conflict": "sagittal names and the looks of the axial slices differ by a level",
+    "level-uncertain": "the level of the slice is not sure",
+    "patient-moved": "the patient moved between the sagittal and the axial series",
+    "outside-the-spine": "the slice lies beyond the discs that the sagittal series shows",
+    "transitional": "the vertebra at the lumbosacral border has traits of both sides",
     "upside-down": "the anatomy runs against the header: head and foot, or front and back, swapped",
 }
 

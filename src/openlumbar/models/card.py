@@ -32,6 +32,8 @@ class ModelInput(_Strict):
         The rule, in words; its code is named by ``preprocessing``.
     preprocessing
         Dotted name of the function that training and inference share.
+    pixels
+        Rows and columns of the picture, where it has one size (a classifier's).
     """
 
     spacing_mm: tuple[float, float]
@@ -40,6 +42,7 @@ class ModelInput(_Strict):
     neighbour_mm: tuple[float, float, float]
     intensity: str
     preprocessing: str
+    pixels: tuple[int, int] | None = None
 
 
 class ModelData(_Strict):
@@ -71,7 +74,9 @@ class ModelCard(_Strict):
     input
         What goes in.
     classes
-        Names of the output channels, background first.
+        Names of the output channels; of a segmentation the background first.
+    signs
+        What else a classifier says of a picture, each by a probability of its own.
     held_out
         Patients never trained on, by data set.
     data
@@ -91,6 +96,7 @@ class ModelCard(_Strict):
     recipe: str
     input: ModelInput
     classes: tuple[str, ...]
+    signs: tuple[str, ...] = ()
     data: tuple[ModelData, ...]
     held_out: dict[str, tuple[str, ...]]
     results: dict[str, Any]
