@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from openlumbar.core.anatomy import disc_code
 from openlumbar.core.masks import AxialTissue
 from openlumbar.core.masks import Tissue as Region
 from openlumbar.phantom import (
@@ -13,6 +14,7 @@ from openlumbar.phantom import (
     axial_training_cases,
 )
 from openlumbar.phantom.axial_training import axial_classes
+from openlumbar.phantom.canvas import Landmark
 
 COARSE = AxialTrainingOptions(
     slices=8, pixel_mm=(1.8, 2.2), width_mm=(220.0, 260.0), p_synthetic=0.0, planes=1
@@ -109,3 +111,46 @@ def test_the_same_state_gives_the_same_slice_and_only_chosen_contrasts_come(case
     options = replace(COARSE, contrasts={"water": 1.0}, pixel_mm=(6.0, 7.0))
     made = list(axial_training_cases(np.random.default_rng(1), options))
     assert {case.contrast for case in made} == {"water"}
+
+
+def discs_of_five() -> list[str]:
+    return ["T12-L1", "L1-L2", "L2-L3", "L3-L4", "L4-L5", "L5-S1", "S1-S2"]
+
+
+def test_positions_count_discs_and_agree_with_what_is_painted():
+    usual = replace(COARSE.anatomy, lumbar_count=5, transition="none")
+    options = replace(COARSE, slices=24, p_parallel=1.0, p_plain=0.0, anatomy=usual)
+    codes = {name: disc_code(name) for name in discs_of_five()}
+    seen = 0
+    for case in axial_training_cases(np.random.default_rng(5), options):
+        assert case.level == discs_of_five()[int(np.clip(round(case.position), 0, 6))] or (
+            case.position < -0.5
+        )
+        discs = [name for name, code in codes.items() if (case.codes == code).sum() > 100]
+        if abs(case.position - round(case.position)) < 0.05 and len(discs) == 1:
+            assert discs == [case.level]
+            seen += 1
+        assert (case.lumbar_count, case.transition) == (5, "none")
+    assert seen > 2
+
+
+def test_six_lumbar_vertebrae_put_the_sacrum_one_lower():
+    six = replace(COARSE.anatomy, lumbar_count=6, transition="none")
+    options = replace(COARSE, slices=24, pixel_mm=(8.0, 9.0), anatomy=six)
+    cases = list(axial_training_cases(np.random.default_rng(6), options))
+    assert {round(case.position) for case in cases if case.level == "L6-S1"} == {6}
+    assert {case.lumbar_count for case in cases} == {6}
+
+
+def test_kidneys_lie_high_and_iliac_wings_low():
+    options = replace(COARSE, width_mm=(300.0, 320.0), slices=30)
+    cases = list(axial_training_cases(np.random.default_rng(12), options))
+    kidneys = [case.position for case in cases if case.kidney]
+    wings = [case.position for case in cases if case.ilium]
+    assert len(kidneys) > 3
+    assert len(wings) > 3
+    assert max(kidneys) < 4.5
+    assert min(wings) > 2.5
+    assert all(case.ilium for case in cases if case.position > 5)
+    # Wings and kidneys are seen where nothing with a code is.
+    assert not any((case.landmarks[case.codes > 0] != Landmark.NONE).any() for case in cases)

@@ -14,6 +14,7 @@ from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
 from openlumbar.phantom.acquire import acquire, eight_bit, sample_scanner
 from openlumbar.phantom.anatomy import TRAINING_RANGES, AnatomyRanges, sample_anatomy
+from openlumbar.phantom.canvas import Landmark
 from openlumbar.phantom.grids import AXIAL_SPREAD, DiscCurve, SliceFrame, disc_curve, slice_grid
 from openlumbar.phantom.scene import Scene
 from openlumbar.phantom.tissue import (
@@ -37,6 +38,10 @@ _CONTRASTS: dict[str, float] = {
     "fat": 0.02,
     "opposed": 0.02,
 }
+
+
+#: Least area at which a kidney or an iliac wing counts as in view; generic, ours.
+SIGN_MM2 = 100.0
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,14 @@ class AxialTrainingCase:
         Name of the nearest disc.
     tilt_deg
         Of the slice in the sagittal plane, positive when its front lies lower than its back.
+    position
+        Where the slice's plane cuts the curve through the discs' middles, on the scale of
+        :data:`openlumbar.core.levels.POSITIONS`: T12-L1 at 0, L1-L2 at 1 and so on.
+    landmarks
+        ``uint8[row, column]`` of :class:`openlumbar.phantom.canvas.Landmark`.
+    lumbar_count, transition
+        Of the person: how many lumbar vertebrae, and ``none``, ``sacralised`` or
+        ``lumbarised``.
     """
 
     image: NDArray[np.uint8]
@@ -124,6 +137,23 @@ class AxialTrainingCase:
     contrast: str
     level: str
     tilt_deg: float
+    position: float
+    landmarks: NDArray[np.uint8]
+    lumbar_count: int
+    transition: str
+
+    @property
+    def kidney(self) -> bool:
+        """Whether at least :data:`SIGN_MM2` of kidney are in the picture."""
+        return self._area(Landmark.KIDNEY) >= SIGN_MM2
+
+    @property
+    def ilium(self) -> bool:
+        """Whether at least :data:`SIGN_MM2` of the iliac wings are in the picture."""
+        return self._area(Landmark.ILIUM) >= SIGN_MM2
+
+    def _area(self, landmark: Landmark) -> float:
+        return float((self.landmarks == landmark).sum() * self.pixel_mm**2)
 
 
 def axial_classes(codes: NDArray[np.uint16], regions: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -239,12 +269,14 @@ def _crossing(
 def _case(
     rng: np.random.Generator, scene: Scene, curve: DiscCurve, options: AxialTrainingOptions
 ) -> AxialTrainingCase:
-    place = _place(rng, curve)
+    # Below the last disc the curve ends, and the slice goes through that one.
+    place = min(_place(rng, curve), len(curve.names) - 1)
     nearest = int(np.clip(round(place), 0, len(curve.names) - 1))
     frame = _frame(rng, float(curve.tilts_deg[nearest]), options)
     thickness = float(rng.uniform(*options.slice_mm))
     grid = slice_grid(curve.at(place), frame, thickness)
     sample = scene.sample(grid, thickness, options.planes, spread=AXIAL_SPREAD)
+    landmarks = np.zeros(frame.shape, np.uint8) if sample.landmarks is None else sample.landmarks[0]
     contrast, signals = _contrast(rng, options)
     image = acquire(
         scene, sample, signals, sample_scanner(rng, Plane.AXIAL), rng, _crossing(rng, grid, options)
@@ -258,6 +290,10 @@ def _case(
         contrast=contrast,
         level=curve.names[nearest],
         tilt_deg=frame.tilt_deg,
+        position=place - curve.names.index("T12-L1"),
+        landmarks=landmarks,
+        lumbar_count=scene.spine.anatomy.lumbar_count,
+        transition=scene.spine.anatomy.transition,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,14 @@ from openlumbar.phantom.tissue import Tissue
 Floats = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 Window = tuple[slice, slice]
+
+
+class Landmark(IntEnum):
+    """What has no code of its own but tells the level of a slice."""
+
+    NONE = 0
+    KIDNEY = 1
+    ILIUM = 2
 
 
 class Canvas:
@@ -33,6 +42,8 @@ class Canvas:
         Codes of :mod:`openlumbar.core.anatomy`.
     region
         Classes of :class:`openlumbar.core.masks.Tissue`.
+    landmark
+        :class:`Landmark` last noted, whether or not painted over since.
     """
 
     def __init__(
@@ -60,6 +71,7 @@ class Canvas:
         self.mix = np.zeros(shape, np.float32)
         self.code = np.zeros(shape, np.uint16)
         self.region = np.zeros(shape, np.uint8)
+        self.landmark = np.zeros(shape, np.uint8)
 
     def near(self, centre: NDArray[np.float64], radius: float) -> Window | None:
         """The part of the plane inside a ball, if any."""
@@ -110,3 +122,14 @@ class Canvas:
         second, part = mixed
         self.other[window][mask] = second
         self.mix[window][mask] = part[mask] if isinstance(part, np.ndarray) else part
+
+    def note(self, mask: Mask, landmark: Landmark, window: Window) -> None:
+        """Say that what was just painted is a landmark."""
+        self.landmark[window][mask] = landmark
+
+    def landmarks(self) -> NDArray[np.uint8]:
+        """The noted landmarks that nothing was painted over: :class:`Landmark` of each point."""
+        kidney = (self.landmark == Landmark.KIDNEY) & (self.tissue == Tissue.ORGAN)
+        bone = (self.tissue == Tissue.CORTEX) | (self.tissue == Tissue.RED_MARROW)
+        ilium = (self.landmark == Landmark.ILIUM) & bone & (self.code == 0)
+        return np.where(kidney | ilium, self.landmark, np.uint8(Landmark.NONE))

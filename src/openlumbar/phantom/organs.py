@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openlumbar.phantom import shapes
-from openlumbar.phantom.canvas import Canvas, Mask
+from openlumbar.phantom.canvas import Canvas, Landmark, Mask
 from openlumbar.phantom.frame import Where, bounds
 from openlumbar.phantom.geometry import Spine, into_frame
 from openlumbar.phantom.texture import Texture
@@ -264,6 +264,7 @@ class Organs:
         inner = np.clip((0.85 - radial) * 3, 0, 1) * grain
         water = np.clip(kidney.bright + 0.15 * inner, 0, 1)
         canvas.put(room & (shell < 0), Tissue.ORGAN, (Tissue.FLUID, water), window)
+        canvas.note(room & (shell < 0), Landmark.KIDNEY, window)
         sinus = ((hilar - 0.62 * half[0]) / (0.62 * half[0])) ** 2 + (thick / (0.34 * half[1])) ** 2
         sinus = room & (sinus + (along / (0.5 * half[2])) ** 2 + 0.8 * (grain - 0.5) < 1)
         canvas.put(sinus & (radial < 1.02), Tissue.FAT, (Tissue.VESSEL, 0.12), window)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from openlumbar.phantom.canvas import Canvas, Floats, Mask, Window
+from openlumbar.phantom.canvas import Canvas, Floats, Landmark, Mask, Window
 from openlumbar.phantom.frame import bounds
 from openlumbar.phantom.geometry import Spine
 from openlumbar.phantom.texture import Texture
@@ -164,5 +164,6 @@ class Pelvis:
             grain = self._texture.at(plate.along, plate.front, plate.below, (1.0, 0.8, 1.0), 9)
             yellow = np.clip(self._yellow + 0.1 + 0.5 * (grain - 0.5), 0, 1)
             canvas.put(room & (distance < 0.4), Tissue.CORTEX, window=plate.window)
+            canvas.note(room & (distance < 0.4), Landmark.ILIUM, plate.window)
             marrow = room & (distance < -1.3)
             canvas.put(marrow, Tissue.RED_MARROW, (Tissue.YELLOW_MARROW, yellow), plate.window)

@@ -42,6 +42,9 @@ class GridSample:
         ``uint8[k, j, i]``, likewise: classes of :class:`openlumbar.core.masks.Tissue`.
     thickness_mm
         Of the slices.
+    landmarks
+        ``uint8[k, j, i]`` in the middle of each slice, values of
+        :class:`openlumbar.phantom.canvas.Landmark`; None where nobody asked.
     """
 
     grid: Volume
@@ -51,6 +54,7 @@ class GridSample:
     codes: NDArray[np.uint16]
     regions: NDArray[np.uint8]
     thickness_mm: float
+    landmarks: NDArray[np.uint8] | None = None
 
     @property
     def spine(self) -> NDArray[np.uint16]:
@@ -168,6 +172,7 @@ class Scene:
         tissue, other = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         mix = np.zeros(shape, np.uint8)
         codes, regions = np.zeros(grid.shape, np.uint16), np.zeros(grid.shape, np.uint8)
+        landmarks = np.zeros(grid.shape, np.uint8)
         across, down, step = grid.affine[:3, 0], grid.affine[:3, 1], grid.affine[:3, 2]
         through = step / np.linalg.norm(step) * thickness_mm
         for k in range(slices):
@@ -182,4 +187,5 @@ class Scene:
                 mix[k, n] = np.rint(canvas.mix * 255)
                 if n == planes // 2:
                     codes[k], regions[k] = canvas.code, canvas.region
-        return GridSample(grid, tissue, other, mix, codes, regions, thickness_mm)
+                    landmarks[k] = canvas.landmarks()
+        return GridSample(grid, tissue, other, mix, codes, regions, thickness_mm, landmarks)
