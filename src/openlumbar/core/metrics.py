@@ -40,6 +40,7 @@ class Metric:
 
 _SCHNEIDER = "Schneider et al. 2023, section 2.2"
 _HESS = "Hess et al. 2023, Methods"
+_CHO = "after the words of Cho et al. 2022, CAM evaluation; the number is OpenLumbar's"
 _XIA = "Xia et al. 2019, section 2.6"
 _OURS = "OpenLumbar"
 
@@ -296,6 +297,33 @@ _TABLE: tuple[Metric, ...] = (
         )
     ),
     Metric(
+        "beyond_erector_spinae_mm",
+        "quadratus lumborum",
+        "Lateral margin beyond that of erector spinae",
+        "mm",
+        "how much further outward the muscle reaches than erector spinae of the same side, along "
+        "the body's own left-right axis, which is square to the line from the middle of body and "
+        "disc to that of the sac; negative where erector spinae reaches further",
+        _CHO,
+    ),
+    Metric(
+        "roundness",
+        "psoas",
+        "Roundness",
+        "1",
+        "4 pi times area over perimeter squared, of the muscle's outline in the slice: 1 of a "
+        "circle, 0.79 of a square, 0.60 of an equilateral triangle",
+        _CHO,
+    ),
+    Metric(
+        "back_muscle_share_percent",
+        "multifidus",
+        "Share of the back muscles",
+        "%",
+        "area of multifidus over that of multifidus and erector spinae of the same side",
+        _OURS,
+    ),
+    Metric(
         "area_mm2",
         "disc",
         "Area in the axial slice",
@@ -336,6 +364,35 @@ _TABLE: tuple[Metric, ...] = (
         "angle between the slice's normal and the head-foot axis of the patient, in the sagittal "
         "plane; positive when the slice's front lies lower than its back",
         _OURS,
+    ),
+    Metric(
+        "within_level",
+        "slice",
+        "Place within the level",
+        "1",
+        "where the slice cuts the axis of the vertebra or disc that it lies in, as a sagittal "
+        "series shows it: 0 at the upper and 1 at the lower endplate",
+        _OURS,
+    ),
+    Metric(
+        "chosen_for_level",
+        "slice",
+        "Chosen for the level",
+        "1",
+        "1: the level's own numbers, those without a slice, are of this slice; of several the "
+        "mean of theirs",
+        _OURS,
+    ),
+    *(
+        Metric(
+            f"{sign}_in_view_probability",
+            "slice",
+            f"{sign.capitalize()} in view",
+            "1",
+            f"probability, by the level classifier, that the slice shows {article}",
+            _CHO,
+        )
+        for sign, article in (("kidney", "a kidney"), ("ilium", "an ilium"))
     ),
     *(
         Metric(

@@ -325,6 +325,17 @@ _METRICS: dict[tuple[str, str], Concept] = {
         "sac_trans_diam", "Transverse diameter of the dural sac"
     ),
     ("slice", "tilt_deg"): _private("slice_tilt", "Tilt of the slice, front down positive"),
+    ("slice", "within_level"): _private("within_level", "Place from upper to lower endplate"),
+    ("slice", "chosen_for_level"): _private("chosen_slice", "Slice chosen for its disc level"),
+    ("slice", "kidney_in_view_probability"): _private("kidney_in_view", "Kidney in view"),
+    ("slice", "ilium_in_view_probability"): _private("ilium_in_view", "Ilium in view"),
+    ("quadratus lumborum", "beyond_erector_spinae_mm"): _private(
+        "beyond_erector", "Lateral margin beyond that of erector spinae"
+    ),
+    ("psoas", "roundness"): _private("roundness", "4 pi area over perimeter squared"),
+    ("multifidus", "back_muscle_share_percent"): _private(
+        "back_share", "Share of multifidus and erector spinae"
+    ),
     **{
         (muscle, metric): concept
         for muscle in MUSCLES

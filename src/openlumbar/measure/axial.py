@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from openlumbar.core.errors import GeometryError, InputError
 from openlumbar.core.exam import Series
-from openlumbar.core.levels import LevelRow
+from openlumbar.core.levels import LevelRow, SliceLooks
 from openlumbar.core.masks import AxialMask
 from openlumbar.core.measurement import Measurement
 from openlumbar.imaging.bias import bias_field
@@ -19,6 +20,7 @@ from openlumbar.measure.axial_levels import at_levels
 from openlumbar.measure.axial_reading import AxialReading, Named
 from openlumbar.measure.axial_slice import AxialSlice, Mask, seen_of
 from openlumbar.measure.brightness import Scale, body_of, muscles_of, scales_of
+from openlumbar.measure.configuration import configuration_readings
 from openlumbar.measure.fat_readings import FAT_IS_BRIGHT, fat_readings
 from openlumbar.measure.muscle import (
     CODES,
@@ -40,15 +42,21 @@ OF_AREAS = frozenset(("oblique-slices",))
 #: Flags that concern numbers with a side alone.
 OF_SIDES = frozenset(("left-right-doubtful",))
 
+#: Of a classifier's signs, those that are told.
+SIGNS = ("kidney", "ilium")
+
 #: Of N4, whose field is where the fit of the sensitivity starts: more of them changed the fat
 #: of phantoms by less than 0.1 percentage points.
 N4_ROUNDS = 6
 
 
 def measure_axial(
-    series: Series, found: Sequence[AxialMask], rows: Sequence[LevelRow] = ()
+    series: Series,
+    found: Sequence[AxialMask],
+    rows: Sequence[LevelRow] = (),
+    looks: Sequence[SliceLooks] = (),
 ) -> tuple[Measurement, ...]:
-    """Measure muscles, their fat, disc and dural sac of an axial series.
+    """Measure muscles, their fat and how they lie, disc and dural sac of an axial series.
 
     Parameters
     ----------
@@ -59,14 +67,17 @@ def measure_axial(
     rows
         Names found of slices (``structure`` is ``slice``); rows of other series, and those
         without a level, are left aside.
+    looks
+        What a level classifier saw in slices: whether kidney or ilium is in view. Those of
+        other series are left aside.
 
     Returns
     -------
     tuple of Measurement
         Block by block and slice by slice; a slice without anything gives no number. Then,
         for each disc that slices lie in, the numbers of the slice that lies best in it,
-        ``slice`` None. A number that cannot be trusted is withheld, with a flag that says
-        why.
+        ``slice`` None, and ``chosen_for_level`` of that slice. A number that cannot be
+        trusted is withheld, with a flag that says why.
 
     Raises
     ------
@@ -85,10 +96,13 @@ def measure_axial(
         for row in rows
         if row.series == series.name and row.structure == "slice" and row.disc_level
     }
+    signs = {(look.block, look.slice): look.signs for look in looks if look.series == series.name}
     measurements: list[Measurement] = []
     for shown in _shown(series, found):
-        row = named.get((shown.block, shown.slice.number))
-        measurements += [_measurement(series, shown, row, reading) for reading in _readings(shown)]
+        place = shown.block, shown.slice.number
+        row = named.get(place)
+        readings = chain(_of_slice(row, signs.get(place, {})), _readings(shown))
+        measurements += [_measurement(series, shown, row, reading) for reading in readings]
     return (*measurements, *at_levels(measurements, named))
 
 
@@ -183,30 +197,53 @@ def _field(slice_: AxialSlice, body: Mask) -> np.ndarray:
 # -- what comes out ------------------------------------------------------------------------
 
 
+def _of_slice(row: LevelRow | None, signs: Mapping[str, float]) -> Iterator[AxialReading]:
+    """What others say of the slice as a whole."""
+    if row is not None and row.within is not None:
+        yield AxialReading("slice", "", "within_level", row.within, None, 1.0)
+    for sign in SIGNS:
+        if sign in signs:
+            yield AxialReading("slice", "", f"{sign}_in_view_probability", signs[sign], None, 1.0)
+
+
 def _readings(shown: _Shown) -> Iterator[AxialReading]:
     slice_ = shown.slice
     yield _tilt(slice_)
-    fat_flags, holding = _of_brightness(shown)
+    ghosts = _ghosts(shown)
+    doubts: dict[tuple[str, str], Named] = {}
     for muscle, sides in present(slice_).items():
-        names: dict[str, Named] = {}
         for side in sides:
-            region = slice_.regions[CODES[muscle, side]]
-            dark = shown.scale is not None and in_band(region, shown.band)
+            dark = _is_dark(shown, muscle, side)
             of = named_muscle(slice_, muscle, side, ("dark-band",) if dark else ())
-            names[side] = of
+            doubts[muscle, side] = of
             yield from muscle_readings(slice_, muscle, side, of)
-            kept = (*(word for word in of.kept if word not in OF_AREAS), *fat_flags)
-            of_fat = Named(muscle, side, of.certainty, kept, of.holding)
-            doubts = (*holding, "dark-band") if dark else holding
-            yield from fat_readings(slice_, region, shown.scale, of_fat, doubts)
-        yield from asymmetry(slice_, muscle, names)
+            yield from _fat(shown, of, dark, ghosts)
+        yield from asymmetry(slice_, muscle, {side: doubts[muscle, side] for side in sides})
+    yield from configuration_readings(slice_, doubts)
     yield from disc_readings(slice_)
     yield from sac_readings(slice_)
     yield from vertebra_readings(slice_)
 
 
-def _of_brightness(shown: _Shown) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Flags of the fat, and those that withhold it."""
+def _is_dark(shown: _Shown, muscle: str, side: str) -> bool:
+    region = shown.slice.regions[CODES[muscle, side]]
+    return shown.scale is not None and in_band(region, shown.band)
+
+
+def _fat(
+    shown: _Shown, of: Named, dark: bool, ghosts: tuple[tuple[str, ...], tuple[str, ...]]
+) -> Iterator[AxialReading]:
+    """Of one muscle; ``of`` is what is doubted of its outline."""
+    flags, holding = ghosts
+    region = shown.slice.regions[CODES[of.structure, of.side]]
+    kept = (*(word for word in of.kept if word not in OF_AREAS), *flags)
+    of_fat = Named(of.structure, of.side, of.certainty, kept, of.holding)
+    doubts = (*holding, "dark-band") if dark else holding
+    yield from fat_readings(shown.slice, region, shown.scale, of_fat, doubts)
+
+
+def _ghosts(shown: _Shown) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Flags that ghosts put on the fat, and those by which they withhold it."""
     if shown.scale is None:
         return (), ()
     ghost = ghost_part(shown.slice, shown.body, shown.scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,6 +91,17 @@ class Named:
         """A reading that is withheld."""
         words = tuple(dict.fromkeys((*self.holding, *flags, *self.kept)))
         return AxialReading(self.structure, self.side, metric, None, None, 0.0, words)
+
+
+def together(structure: str, side: str, parts: Sequence[Named]) -> Named:
+    """What is doubted of a number that rests on several structures: all of it."""
+    return Named(
+        structure,
+        side,
+        min(part.certainty for part in parts),
+        tuple(dict.fromkeys(word for part in parts for word in part.kept)),
+        tuple(dict.fromkeys(word for part in parts for word in part.holding)),
+    )
 
 
 def named(

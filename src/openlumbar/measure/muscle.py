@@ -14,6 +14,7 @@ from openlumbar.measure.axial_reading import (
     area_sd_mm2,
     centroids,
     named,
+    together,
 )
 from openlumbar.measure.axial_slice import AxialSlice, Region
 
@@ -79,10 +80,7 @@ def asymmetry(slice_: AxialSlice, muscle: str, sides: dict[str, Named]) -> Itera
         yield from _alone(slice_, muscle, sides)
         return
     left, right = (slice_.regions[CODES[muscle, side]] for side in SIDES)
-    certainty = min(of.certainty for of in sides.values())
-    kept = tuple(dict.fromkeys(word for of in sides.values() for word in of.kept))
-    holding = tuple(dict.fromkeys(word for of in sides.values() for word in of.holding))
-    both = Named(muscle, "", certainty, kept, holding)
+    both = together(muscle, "", list(sides.values()))
     yield both.number("asymmetry_percent", *_asymmetry(left, right))
 
 

@@ -33,6 +33,9 @@ _GROUP_OF: dict[str, str] = {
     "lean_csa_cm2": "muscles",
     "asymmetry_percent": "muscles",
     "muscle_to_disc_ratio": "muscles",
+    "beyond_erector_spinae_mm": "muscles",
+    "roundness": "muscles",
+    "back_muscle_share_percent": "muscles",
 }
 _OF_STRUCTURE = dict.fromkeys(MUSCLES, "fat") | {"dural sac": "sac", "slice": "slices"}
 
