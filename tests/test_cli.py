@@ -9,7 +9,7 @@ import pydicom
 import pytest
 
 from openlumbar import cli
-from openlumbar.models import predictor as predictor_module
+from openlumbar.models import session as session_module
 from openlumbar.phantom import PhantomOptions
 from openlumbar.phantom.grids import AxialFrame
 
@@ -110,7 +110,7 @@ def test_what_is_wrong_is_said_in_a_sentence(arguments, tmp_path, capfd, monkeyp
 def test_a_failed_stage_is_exit_code_3_and_the_rest_is_there(
     monkeypatch, painted_dicom, tmp_path, capfd, logs
 ):
-    monkeypatch.setattr(predictor_module, "_WEIGHTS", tmp_path / "nowhere")
+    monkeypatch.setattr(session_module, "_WEIGHTS", tmp_path / "nowhere")
     out = tmp_path / "out"
     code, _, err = run(capfd, "analyze", painted_dicom, "-o", out)
     assert code == 3

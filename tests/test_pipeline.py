@@ -103,7 +103,7 @@ def test_progress_is_told_from_nothing_to_done(painted_exam, predictor, axial_pr
 def test_an_exam_of_one_plane_needs_no_weights_of_the_other(
     painted_exam, predictor, axial_predictor, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr("openlumbar.models.predictor._WEIGHTS", tmp_path)  # nothing is shipped
+    monkeypatch.setattr("openlumbar.models.session._WEIGHTS", tmp_path)  # nothing is shipped
     axial = Exam(series=painted_exam.of_plane(Plane.AXIAL))
     analysis = analyze(axial, AnalyzeOptions(axial_predictor=axial_predictor))
     assert analysis.failures == ()
@@ -177,7 +177,7 @@ def test_a_foreign_error_is_logged_but_not_quoted(painted_exam, predictor, axial
 
 
 def test_missing_weights_are_a_failure_not_a_crash(painted_exam, monkeypatch, tmp_path):
-    monkeypatch.setattr("openlumbar.models.predictor._WEIGHTS", tmp_path)
+    monkeypatch.setattr("openlumbar.models.session._WEIGHTS", tmp_path)
     analysis = analyze(painted_exam)
     for failure, name in zip(analysis.failures, ("sagittal", "axial"), strict=True):
         assert (failure.stage, failure.series, failure.error) == ("segment", "", "ModelError")

@@ -190,7 +190,7 @@ def test_what_is_doubted_of_a_series_comes_back(painted_exam, axial_predictor, t
 
 
 def test_failures_come_back(painted_exam, tmp_path, monkeypatch):
-    monkeypatch.setattr("openlumbar.models.predictor._WEIGHTS", tmp_path / "nowhere")
+    monkeypatch.setattr("openlumbar.models.session._WEIGHTS", tmp_path / "nowhere")
     saved = analyze(painted_exam)
     saved.save(tmp_path / "out")
     loaded = Analysis.load(tmp_path / "out")

@@ -9,7 +9,7 @@ import pytest
 from openlumbar.core.errors import ModelError
 from openlumbar.core.masks import TISSUE_NAMES
 from openlumbar.models import OnnxPredictor, load_model
-from openlumbar.models.predictor import _WEIGHTS as WEIGHTS
+from openlumbar.models.session import _WEIGHTS as WEIGHTS
 
 torch = pytest.importorskip("torch")
 

@@ -7,10 +7,9 @@ import pytest
 
 from openlumbar.core.volume import Volume
 from openlumbar.imaging.bias import bias_field
+from openlumbar.imaging.intensity import INTENSITY_CEILING, normalise_slice
 from openlumbar.segment.axial_preprocess import (
-    INTENSITY_CEILING,
     LEAST_SOURCE_MM,
-    normalise_slice,
     overview,
     prepare_axial,
     source_picture,

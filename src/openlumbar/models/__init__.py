@@ -13,6 +13,23 @@ NO_REPORTS = "ORT_DISABLE_TELEMETRY"
 os.environ.setdefault(NO_REPORTS, "1")
 
 from openlumbar.models.card import ModelCard, hash_file, read_card  # noqa: E402
+from openlumbar.models.classifier import (  # noqa: E402
+    Classified,
+    Classifier,
+    OnnxClassifier,
+    load_classifier,
+)
 from openlumbar.models.predictor import OnnxPredictor, Predictor, load_model  # noqa: E402
 
-__all__ = ["ModelCard", "OnnxPredictor", "Predictor", "hash_file", "load_model", "read_card"]
+__all__ = [
+    "Classified",
+    "Classifier",
+    "ModelCard",
+    "OnnxClassifier",
+    "OnnxPredictor",
+    "Predictor",
+    "hash_file",
+    "load_classifier",
+    "load_model",
+    "read_card",
+]

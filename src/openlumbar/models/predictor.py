@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from openlumbar.core.errors import ModelError
-from openlumbar.models.card import ModelCard, hash_file, read_card
-
-_WEIGHTS = Path(__file__).parent / "weights"
-
-_LOAD_ERRORS = (
-    ort_errors.Fail,
-    ort_errors.InvalidArgument,
-    ort_errors.InvalidGraph,
-    ort_errors.InvalidProtobuf,
-    ort_errors.NoSuchFile,
-    ort_errors.NotImplemented,
-)
+from openlumbar.models.card import ModelCard
+from openlumbar.models.session import open_session, weights_path
 
 
 class Predictor(Protocol):
@@ -68,25 +55,7 @@ class OnnxPredictor:
     """
 
     def __init__(self, weights: Path, threads: int | None = None) -> None:
-        if not weights.is_file():
-            raise ModelError(f"{weights.name}: no such weights file (expected NAME.onnx)")
-        self._card = read_card(weights.with_suffix(".json"))
-        if hash_file(weights) != self._card.sha256:
-            raise ModelError(
-                f"{weights.name}: the weights do not match their card (SHA-256 differs); "
-                "install the package again or export the model anew"
-            )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or os.cpu_count() or 1
-        options.inter_op_num_threads = 1
-        # Memory is given back between series instead of being kept in an arena.
-        options.enable_cpu_mem_arena = False
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(weights), options, providers=["CPUExecutionProvider"]
-            )
-        except _LOAD_ERRORS as error:
-            raise ModelError(f"{weights.name}: ONNX Runtime cannot load it ({error})") from None
+        self._session, self._card = open_session(weights, threads)
         self._check_shape(weights.name)
 
     @property
@@ -100,8 +69,14 @@ class OnnxPredictor:
         return self._session.run(None, {name: images})[0]
 
     def _check_shape(self, name: str) -> None:
+        outputs = self._session.get_outputs()
+        if len(outputs) != 1:
+            raise ModelError(
+                f"{name}: outputs {', '.join(output.name for output in outputs)}, but a network "
+                "that segments has one; this one classifies whole pictures"
+            )
         channels = self._session.get_inputs()[0].shape[1]
-        classes = self._session.get_outputs()[0].shape[1]
+        classes = outputs[0].shape[1]
         expected = (len(self._card.input.channels), len(self._card.classes))
         if (channels, classes) != expected:
             raise ModelError(
@@ -125,7 +100,4 @@ def load_model(model: str | Path, threads: int | None = None) -> OnnxPredictor:
     ModelError
         The file is absent, is no network, or does not match its card.
     """
-    path = Path(model)
-    if path.suffix != ".onnx":
-        path = _WEIGHTS / f"{model}.onnx"
-    return OnnxPredictor(path, threads)
+    return OnnxPredictor(weights_path(model), threads)

@@ -10,17 +10,9 @@ from numpy.typing import NDArray
 from openlumbar.core.volume import Volume
 from openlumbar.imaging.bias import bias_field
 from openlumbar.imaging.frame import Frame, axial_frame_of
+from openlumbar.imaging.intensity import DARK_PERCENTILE, FOREGROUND, normalise_slice
 from openlumbar.imaging.resample import resample_planes, resampled_shape
 from openlumbar.segment.landmarks import PlaneGrid
-
-#: Percentile of the picture that becomes 0, and of what is brighter than the background
-#: that becomes 1. In front of the spine a slice is often black (a saturation band, or far
-#: from the coil), and how much of it is says nothing of the anatomy.
-DARK_PERCENTILE, BRIGHT_PERCENTILE = 0.5, 92.0
-#: Part of the way to the 99.5th percentile that counts as brighter than the background.
-FOREGROUND = 0.1
-#: Brighter than this is cut off, so that fat beside the coil does not dominate.
-INTENSITY_CEILING = 1.2
 
 #: Pictures are resampled from pixels of at least this size; finer detail is noise to a
 #: network that sees 0.8 mm.
@@ -29,30 +21,6 @@ LEAST_SOURCE_MM = 0.6
 #: the network's own where the field of view asks for it, but not by more than this factor:
 #: the network knows small patients, not smaller ones.
 OVERVIEW_PIXELS, MOST_COARSER = 300, 1.25
-
-
-def normalise_slice(picture: NDArray) -> NDArray[np.float32]:
-    """Scale one slice to 0 … 1, dark background to bright tissue, and cut it off above.
-
-    Parameters
-    ----------
-    picture
-        ``[row, column]``, any intensity unit; dark margins of any width change little.
-
-    Returns
-    -------
-    ndarray
-        ``float32``, same shape, 0 … :data:`INTENSITY_CEILING`; all zero where the picture
-        is even.
-    """
-    sample = np.asarray(picture[::2, ::2], np.float32)
-    low, top = np.percentile(sample, (DARK_PERCENTILE, 99.5))
-    tissue = sample[sample > low + FOREGROUND * (top - low)]
-    if not top > low:
-        return np.zeros(picture.shape, np.float32)
-    high = np.percentile(tissue, BRIGHT_PERCENTILE)
-    scaled = (picture.astype(np.float32) - np.float32(low)) / np.float32(high - low)
-    return scaled.clip(0, INTENSITY_CEILING)
 
 
 @dataclass(frozen=True, eq=False)

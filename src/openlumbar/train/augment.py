@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from openlumbar.segment.axial_preprocess import BRIGHT_PERCENTILE, FOREGROUND
+from openlumbar.imaging.intensity import BRIGHT_PERCENTILE, FOREGROUND
 from openlumbar.train.losses import IGNORE
 
 

@@ -11,6 +11,8 @@ from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
 from openlumbar.models import ModelCard, hash_file
+from openlumbar.models.classifier import ACTIVATION, PROBABILITY, SIGNS
+from openlumbar.train.classifier_network import ClassifierNetwork
 
 #: Weights of more elements than this are stored in half precision.
 _HALF_FROM = 256
@@ -25,6 +27,19 @@ class _Probabilities(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return self.network(image).softmax(1)
+
+
+class _Looks(nn.Module):
+    """A classifier with what its predictor expects: probabilities, signs if any, activation."""
+
+    def __init__(self, network: ClassifierNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        logits, signs, activation = self.network.look(image)
+        said = () if self.network.signs is None else (signs.sigmoid(),)
+        return logits.softmax(1), *said, activation
 
 
 def export_onnx(
@@ -66,6 +81,38 @@ def export_onnx(
     )
     if half:
         _store_half(path)
+
+
+def export_classifier(
+    network: ClassifierNetwork, path: Path, channels: int, pixels: tuple[int, int]
+) -> None:
+    """Write a classifier as ONNX with a free batch, large weights in half precision.
+
+    Parameters
+    ----------
+    network
+        Is put into evaluation mode.
+    path
+        The ``.onnx`` file. Its outputs are ``probability``, ``signs`` (where there are any)
+        and ``activation``, as :class:`~openlumbar.models.Classified` says.
+    channels
+        Input channels.
+    pixels
+        Rows and columns of the pictures; the file takes no others.
+    """
+    signs = () if network.signs is None else (SIGNS,)
+    torch.onnx.export(
+        _Looks(network).eval(),
+        (torch.zeros(2, channels, *pixels),),
+        str(path),
+        input_names=["image"],
+        output_names=[PROBABILITY, *signs, ACTIVATION],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    _store_half(path)
 
 
 def _store_half(path: Path) -> None:
