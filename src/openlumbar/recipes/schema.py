@@ -6,20 +6,18 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from openlumbar.core.errors import OptionError
+from openlumbar.recipes.cho2022 import Cho2022Recipe
+from openlumbar.recipes.strict import Positive, Share, validated
+from openlumbar.recipes.strict import Strict as _Strict
 
 _FOLDER = Path(__file__).parent
 #: Recipes that are shipped, by name.
-RECIPES: dict[str, Path] = {name: _FOLDER / f"{name}.toml" for name in ("sagittal", "axial")}
-
-Positive = Annotated[int, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+RECIPES: dict[str, Path] = {
+    name: _FOLDER / f"{name}.toml" for name in ("sagittal", "axial", "cho2022")
+}
 
 
 class NetworkRecipe(_Strict):
@@ -241,14 +239,16 @@ class AxialRecipe(_Strict):
         return self
 
 
-_SCHEMAS: dict[str, type[SagittalRecipe] | type[AxialRecipe]] = {
+Recipe = SagittalRecipe | AxialRecipe | Cho2022Recipe
+_SCHEMAS: dict[str, type[SagittalRecipe] | type[AxialRecipe] | type[Cho2022Recipe]] = {
     "sagittal": SagittalRecipe,
     "axial": AxialRecipe,
+    "cho2022": Cho2022Recipe,
 }
 
 
-def read_recipe(recipe: str | Path) -> SagittalRecipe | AxialRecipe:
-    """Read a recipe by name (``sagittal``, ``axial``) or by the path of a TOML file.
+def read_recipe(recipe: str | Path) -> Recipe:
+    """Read a recipe by name (a key of :data:`RECIPES`) or by the path of a TOML file.
 
     The file's ``task`` says which schema it follows; without one, the sagittal one.
 
@@ -271,9 +271,4 @@ def read_recipe(recipe: str | Path) -> SagittalRecipe | AxialRecipe:
         raise OptionError(
             f"{path.name}: task is {content['task']!r}; it must be {' or '.join(_SCHEMAS)}"
         )
-    try:
-        return schema.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise OptionError(f"{path.name}: wrong at {where}: {first['msg']}") from None
+    return validated(schema, content, path.name)
