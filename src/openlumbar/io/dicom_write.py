@@ -58,6 +58,8 @@ class MrSeries:
         Of a slice, which may differ from the distance between slices.
     picture
         Value 3 of Image Type (PS3.3 C.7.6.1.1.2): ``OTHER``, or ``WATER``, ``FAT`` …
+    frame
+        Name of its frame of reference (PS3.3 C.7.4.1); series of one name share a UID.
     """
 
     number: int
@@ -72,6 +74,7 @@ class MrSeries:
     flip_deg: float = 90.0
     gradient_echo: bool = False
     picture: str = "OTHER"
+    frame: str = "frame"
 
 
 def uid_of(study: MrStudy, *parts: object) -> str:
@@ -191,7 +194,7 @@ def _add_series(dataset: Dataset, series: MrSeries, study: MrStudy) -> None:
     dataset.SeriesDescription = series.description
     dataset.BodyPartExamined = "LSPINE"
     dataset.PatientPosition = "HFS"
-    dataset.FrameOfReferenceUID = uid_of(study, "frame")
+    dataset.FrameOfReferenceUID = uid_of(study, series.frame)
     dataset.PositionReferenceIndicator = ""
 
 

@@ -1,4 +1,4 @@
-"""What is exactly true of muscles, their fat and the dural sac in axial slices."""
+"""What is exactly true of axial slices: their level, muscles and fat, the dural sac."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from openlumbar.core.anatomy import BY_CODE, SPINAL_CANAL
 from openlumbar.core.volume import Volume
 from openlumbar.phantom.canvas import Canvas
+from openlumbar.phantom.discs import disc_frame
 from openlumbar.phantom.geometry import Spine
+from openlumbar.phantom.grids import disc_curve
 from openlumbar.phantom.scene import GridSample, Scene
 
 # Pixel of the plane that stands for the sac's contour, mm.
@@ -77,6 +79,105 @@ class SacTruth:
     area_mm2: float
     ap_diameter_mm: float
     transverse_diameter_mm: float
+
+
+@dataclass(frozen=True)
+class PlaceTruth:
+    """Where one axial slice lies along the spine.
+
+    Attributes
+    ----------
+    block, slice
+        From 0.
+    position
+        Where the slice's plane cuts the curve through the middles of the discs, on the scale
+        of :data:`openlumbar.core.levels.POSITIONS`: T12-L1 at 0, L1-L2 at 1 and so on.
+    level
+        Vertebra or disc that the plane cuts on the spine's axis, which runs from the middle
+        of one endplate to the next.
+    disc_level
+        The disc nearest to ``position``.
+    within
+        Where it cuts that part of the axis: 0 at the upper and 1 at the lower endplate.
+    tilt_deg
+        Between the slice and the plane of ``disc_level``, in space.
+    distance_mm
+        Of that disc's middle from the slice's plane.
+    """
+
+    block: int
+    slice: int
+    position: float
+    level: str
+    disc_level: str
+    within: float
+    tilt_deg: float
+    distance_mm: float
+
+
+def places_of(spine: Spine, grids: Sequence[Volume]) -> tuple[PlaceTruth, ...]:
+    """Levels of the slices of a series, a grid a block.
+
+    A plane that cuts the axis more than once counts where it is nearest to the middle of its
+    picture; beyond the spine's ends, the last vertebra stands for all that follows.
+    """
+    return tuple(
+        _placed(spine, grid, (block, k))
+        for block, grid in enumerate(grids)
+        for k in range(grid.shape[0])
+    )
+
+
+def _placed(spine: Spine, grid: Volume, at: tuple[int, int]) -> PlaceTruth:
+    block, k = at
+    _, rows, columns = grid.shape
+    middle = grid.to_patient((k, (rows - 1) / 2, (columns - 1) / 2))
+    normal = grid.affine[:3, 2] / np.linalg.norm(grid.affine[:3, 2])
+    curve = disc_curve(spine)
+    place = _cut(curve.centres, middle, normal)
+    names, ends = _axis(spine)
+    along = _cut(ends, middle, normal)
+    part = min(int(along), len(names) - 1)
+    nearest = int(np.clip(round(place), 0, len(curve.names) - 1))
+    up = disc_frame(spine.discs[nearest]).rotation[:, 2]
+    return PlaceTruth(
+        block=block,
+        slice=k,
+        position=place - curve.names.index("T12-L1"),
+        level=names[part],
+        disc_level=curve.names[nearest],
+        within=float(np.clip(along - part, 0.0, 1.0)),
+        tilt_deg=float(np.degrees(np.arccos(np.clip(abs(up @ normal), 0.0, 1.0)))),
+        distance_mm=float(abs((curve.centres[nearest] - middle) @ normal)),
+    )
+
+
+def _axis(spine: Spine) -> tuple[list[str], NDArray[np.float64]]:
+    """Vertebrae and discs in turn, and the middles of the endplates that bound them."""
+    names: list[str] = []
+    ends: list[NDArray[np.float64]] = []
+    for index, placed in enumerate(spine.vertebrae):
+        half = placed.spec.height_mm / 2
+        ends += [placed.to_patient((0.0, 0.0, sign * half)) for sign in (1, -1)]
+        names.append(placed.spec.name)
+        if index < len(spine.vertebrae) - 1:
+            below = spine.vertebrae[index + 1].spec.name
+            names.append(f"{placed.spec.name}-{below}")
+    return names, np.array(ends)
+
+
+def _cut(
+    points: NDArray[np.float64], middle: NDArray[np.float64], normal: NDArray[np.float64]
+) -> float:
+    """Where a plane cuts a polyline, in points from its first; its ends stand for beyond."""
+    height = (points - middle) @ normal
+    crossing = np.flatnonzero(height[:-1] * height[1:] <= 0)
+    if not len(crossing):
+        return float(np.argmin(np.abs(height)))
+    part = height[crossing] / (height[crossing] - height[crossing + 1] + 1e-12)
+    at = points[crossing] + part[:, None] * (points[crossing + 1] - points[crossing])
+    nearest = int(np.argmin(np.linalg.norm(at - middle, axis=1)))
+    return float(crossing[nearest] + part[nearest])
 
 
 def muscles_of(samples: Sequence[GridSample]) -> tuple[MuscleTruth, ...]:

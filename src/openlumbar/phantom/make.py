@@ -14,7 +14,7 @@ from openlumbar.core.volume import Volume
 from openlumbar.io.dicom_write import MrSeries, MrStudy, instance_uids
 from openlumbar.phantom.acquire import Scanner, acquire
 from openlumbar.phantom.anatomy import Anatomy, AnatomyRanges, sample_anatomy
-from openlumbar.phantom.axial_truth import muscles_of, sacs_of
+from openlumbar.phantom.axial_truth import muscles_of, places_of, sacs_of
 from openlumbar.phantom.grids import (
     AXIAL_SPREAD,
     AxialFrame,
@@ -42,6 +42,22 @@ _CHEMICAL_WEIGHTING = {
 
 
 @dataclass(frozen=True)
+class AxialSet:
+    """More axial series, on a grid of their own.
+
+    Attributes
+    ----------
+    frame
+        Where the slices lie.
+    contrasts
+        One series each.
+    """
+
+    frame: AxialFrame
+    contrasts: tuple[Weighting, ...]
+
+
+@dataclass(frozen=True)
 class PhantomOptions:
     """What :func:`make_phantom` makes.
 
@@ -55,6 +71,8 @@ class PhantomOptions:
         Of the sagittal series, all on one grid.
     axial_contrasts
         Of the axial series, all on one grid; of either plane empty for none.
+    more_axial
+        Axial series on other grids, after all the others.
     axial_chemical
         Pictures of :data:`openlumbar.phantom.tissue.CHEMICAL` (``water``, ``fat``,
         ``opposed``) to make beside each axial T1 and T2.
@@ -66,6 +84,8 @@ class PhantomOptions:
         Of a slice, as part of the distance between slices.
     planes
         Planes through a slice for partial volume (odd).
+    sacs
+        Whether the truth of axial series holds the dural sac's contours, which take long.
     """
 
     anatomy: AnatomyRanges = field(default_factory=AnatomyRanges)
@@ -73,14 +93,18 @@ class PhantomOptions:
     axial: AxialFrame = field(default_factory=AxialFrame)
     contrasts: tuple[Weighting, ...] = (Weighting.T1, Weighting.T2)
     axial_contrasts: tuple[Weighting, ...] = (Weighting.T2,)
+    more_axial: tuple[AxialSet, ...] = ()
     axial_chemical: tuple[str, ...] = ()
     field_t: float = 1.5
     scanner: Scanner = field(default_factory=Scanner)
     thickness: float = 0.9
     planes: int = 3
+    sacs: bool = True
 
     def __post_init__(self) -> None:
-        unknown = [w for w in (*self.contrasts, *self.axial_contrasts) if w not in SEQUENCES]
+        more = [weighting for extra in self.more_axial for weighting in extra.contrasts]
+        wanted = (*self.contrasts, *self.axial_contrasts, *more)
+        unknown = [weighting for weighting in wanted if weighting not in SEQUENCES]
         if unknown:
             raise OptionError(
                 f"contrasts holds {unknown[0]}, which the phantom cannot make; "
@@ -93,7 +117,7 @@ class PhantomOptions:
             )
         if self.axial_chemical and not {Weighting.T1, Weighting.T2} & {*self.axial_contrasts}:
             raise OptionError("axial_chemical is of axial T1w and T2w; axial_contrasts has neither")
-        if not (self.contrasts or self.axial_contrasts):
+        if not wanted:
             raise OptionError("contrasts and axial_contrasts are both empty; name at least one")
         if self.planes % 2 == 0 or self.planes < 1:
             raise OptionError(f"planes is {self.planes}; it must be odd, 1 or more")
@@ -180,7 +204,9 @@ def _blocks(
     return tuple(blocks)
 
 
-def _series_truth(scene: Scene, plane: Plane, samples: list[GridSample]) -> SeriesTruth:
+def _series_truth(
+    scene: Scene, plane: Plane, samples: list[GridSample], *, sacs: bool
+) -> SeriesTruth:
     """What is true of all series on one grid; it has no series' name yet."""
     regions = tuple(sample.grid.with_array(sample.regions) for sample in samples)
     if plane is not Plane.AXIAL:
@@ -195,7 +221,8 @@ def _series_truth(scene: Scene, plane: Plane, samples: list[GridSample]) -> Seri
             for sample in samples
         ),
         muscles=muscles_of(samples),
-        sacs=sacs_of(scene, samples),
+        sacs=sacs_of(scene, samples) if sacs else (),
+        places=places_of(scene.spine, [sample.grid for sample in samples]),
     )
 
 
@@ -261,7 +288,7 @@ class _Imaging:
         if not plan.sequences:
             return []
         samples = self.sample(plan)
-        truth = _series_truth(self.scene, plan.plane, samples)
+        truth = _series_truth(self.scene, plan.plane, samples, sacs=self.options.sacs)
         made = []
         for number, sequence in enumerate(plan.sequences, first):
             series, acquisition = self.series(number, plan.plane, sequence, samples)
@@ -319,6 +346,14 @@ def make_phantom(seed: int, options: PhantomOptions | None = None) -> Phantom:
             Plane.AXIAL,
             _sequences(options.axial_contrasts, options.axial_chemical, options.field_t),
             axial_blocks(scene.spine, options.axial),
+        ),
+        *(
+            _Plan(
+                Plane.AXIAL,
+                _sequences(extra.contrasts, (), options.field_t),
+                axial_blocks(scene.spine, extra.frame),
+            )
+            for extra in options.more_axial
         ),
     )
     made: list[tuple[Series, SeriesTruth, MrSeries]] = []

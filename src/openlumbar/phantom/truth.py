@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from openlumbar.core import anatomy as codes
 from openlumbar.core.volume import Volume
 from openlumbar.phantom import shapes
-from openlumbar.phantom.axial_truth import MuscleTruth, SacTruth
+from openlumbar.phantom.axial_truth import MuscleTruth, PlaceTruth, SacTruth
 from openlumbar.phantom.discs import disc_frame, disc_gaps, disc_inside
 from openlumbar.phantom.geometry import Coordinates, PlacedDisc, PlacedVertebra, Spine
 
@@ -72,6 +72,8 @@ class SeriesTruth:
         axial series alone.
     muscles, sacs
         Muscles and dural sac slice by slice; of axial series alone.
+    places
+        Level of each slice; of axial series alone.
     """
 
     series: str
@@ -80,6 +82,7 @@ class SeriesTruth:
     fat: tuple[Volume, ...] = ()
     muscles: tuple[MuscleTruth, ...] = ()
     sacs: tuple[SacTruth, ...] = ()
+    places: tuple[PlaceTruth, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 from openlumbar.io.dicom_write import write_mr_series
 from openlumbar.io.labels import write_label_table
 from openlumbar.io.nifti import write_label_map
-from openlumbar.phantom.axial_truth import MuscleTruth, SacTruth
+from openlumbar.phantom.axial_truth import MuscleTruth, PlaceTruth, SacTruth
 from openlumbar.phantom.make import Phantom
 from openlumbar.phantom.truth import SeriesTruth
 
@@ -27,6 +27,7 @@ def write_phantom(phantom: Phantom, folder: Path) -> None:
         folder/truth/<series>[_block-1]_desc-tissue_dseg.nii.gz classes of core.masks.Tissue
         folder/truth/<series>[_block-1]_desc-fat.nii.gz         fat part of each voxel, 255ths
         folder/truth/<series>_muscles.csv, <series>_sac.csv     a row a slice; axial series
+        folder/truth/<series>_levels.csv                        a row a slice; axial series
         folder/truth/truth.json                                 levels and parameters
 
     Parameters
@@ -64,8 +65,9 @@ def _stem(labels: SeriesTruth, number: int) -> str:
 
 
 def _write_tables(labels: SeriesTruth, folder: Path) -> None:
-    """Rows of muscles and of the sac; blocks from 1 as in the files' names, slices from 0."""
-    for name, rows in (("muscles", labels.muscles), ("sac", labels.sacs)):
+    """Rows of muscles, sac and levels; blocks from 1 as in the files' names, slices from 0."""
+    tables = (("muscles", labels.muscles), ("sac", labels.sacs), ("levels", labels.places))
+    for name, rows in tables:
         if not rows:
             continue
         with (folder / f"{labels.series}_{name}.csv").open(
@@ -77,7 +79,7 @@ def _write_tables(labels: SeriesTruth, folder: Path) -> None:
             writer.writerows(records)
 
 
-def _flat(row: MuscleTruth | SacTruth) -> dict[str, object]:
+def _flat(row: MuscleTruth | SacTruth | PlaceTruth) -> dict[str, object]:
     """A row of a table: six digits, the centroid by its axes."""
     record: dict[str, object] = {}
     for name, value in dataclasses.asdict(row).items():
