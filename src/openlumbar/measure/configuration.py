@@ -36,6 +36,8 @@ MARGIN, ROUNDNESS, SHARE = "beyond_erector_spinae_mm", "roundness", "back_muscle
 PAIRS_SD_DEG = 1.0
 #: Part of a whole outline's edge that one place of it is off by. Generic, ours.
 TIP_PART = 1.0
+#: What of an outline lies within this of its outermost point is its outermost part, mm.
+TIP_MM = 1.0
 #: Part of an edge, over the mean radius, by which a shape's roundness is off. Generic, ours.
 SHAPE_PART = 0.3
 
@@ -126,7 +128,7 @@ def _share(slice_: AxialSlice, side: str, of: Named) -> AxialReading:
     inner, outer = (slice_.regions[CODES[muscle, side]] for muscle in (MULTIFIDUS, ERECTOR))
     share = inner.area_mm2 / (inner.area_mm2 + outer.area_mm2)
     parts = [area_sd_mm2(region) / region.area_mm2 for region in (inner, outer)]
-    return of.number(SHARE, 100 * share, 100 * share * (1 - share) * float(np.hypot(*parts)))
+    return of.number(SHARE, 100 * share, 100 * share * (1 - share) * float(np.linalg.norm(parts)))
 
 
 # -- margins ---------------------------------------------------------------------------------
@@ -138,18 +140,19 @@ def _margin(slice_: AxialSlice, side: str, of: Named, across: Across | None) -> 
     regions = [slice_.regions[CODES[muscle, side]] for muscle in (QUADRATUS, ERECTOR)]
     outlines = [_outline(region) for region in regions]
     outward = across.left if side == "left" else -across.left
-    ends = [_outermost(outline, outward) for outline in outlines if outline is not None]
+    ends = np.array([_outermost(outline, outward) for outline in outlines if outline is not None])
     if len(ends) < 2:
         return of.nothing(MARGIN, "not-measurable")
-    apart = ends[0] - ends[1]
-    deeper = abs(float(apart @ np.array([outward[1], -outward[0]])))
+    further, deeper = ends[0] - ends[1]
     parts = [*(TIP_PART * edge_sd_mm(region) for region in regions), across.sd * deeper]
-    return of.number(MARGIN, float(apart @ outward), float(np.linalg.norm(parts)))
+    return of.number(MARGIN, float(further), float(np.linalg.norm(parts)))
 
 
-def _outermost(outline: Outline, outward: Floats) -> Floats:
-    """The point of an outline that lies furthest in a direction."""
-    return np.asarray(outline.points[int(np.argmax(outline.points @ outward))], float)
+def _outermost(outline: Outline, outward: Floats) -> tuple[float, float]:
+    """How far an outline reaches in a direction, and how deep its outermost part lies, mm."""
+    reach = outline.points @ outward
+    tip = outline.points[reach >= reach.max() - TIP_MM]
+    return float(reach.max()), float((tip @ np.array([outward[1], -outward[0]])).mean())
 
 
 def across_of(slice_: AxialSlice) -> Across | None:
