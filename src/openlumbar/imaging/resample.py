@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 
+@lru_cache(maxsize=32)  # the slices of a series ask for the same ones
 def interpolation_matrix(
     count_in: int, spacing_in: float, count_out: int, spacing_out: float
 ) -> NDArray[np.float32]:
@@ -22,13 +25,16 @@ def interpolation_matrix(
     -----
     Linear where samples come closer, a triangle as wide as the new spacing where they
     move apart, so that nothing finer than the new grid folds back. Rows sum to one.
+    The matrix is kept for the next caller and cannot be written to.
     """
     centre_in, centre_out = (count_in - 1) / 2, (count_out - 1) / 2
     positions = (np.arange(count_out) - centre_out) * spacing_out / spacing_in + centre_in
     reach = max(1.0, spacing_out / spacing_in)
     distance = np.abs(positions[:, None].clip(0, count_in - 1) - np.arange(count_in)[None])
     weights = np.clip(1 - distance / reach, 0, None)
-    return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    matrix = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    matrix.flags.writeable = False
+    return matrix
 
 
 def resampled_shape(

@@ -44,6 +44,10 @@ STANDARD_TISSUES: dict[str, tuple[int, ...]] = {
     "dural sac": (AxialTissue.SAC,),
 }
 STANDARD_CHANNELS = ("slice", *STANDARD_TISSUES)
+#: Channel of each value of a tissue map; 0 of what belongs to none.
+_CHANNEL_OF_TISSUE = np.zeros(256, np.uint8)
+for _channel, _tissues in enumerate(STANDARD_TISSUES.values(), start=1):
+    _CHANNEL_OF_TISSUE[list(_tissues)] = _channel
 #: Every pixel of the standard picture is the mean of so many squared samples.
 _FINER = 2
 
@@ -53,6 +57,8 @@ WHOLE_CHANNELS = ("slice", "slice", "slice")
 
 #: Of a smaller body or disc the centre says little of how the patient lies.
 _LEAST_BODY_MM2 = 150.0
+#: Muscles of a pair are of one size within this factor, and of at least this area.
+_PAIR_RATIO, _LEAST_PAIR_MM2 = 3.0, 100.0
 #: Nobody lies turned further; what seems so was misread (as in segment.axial_align).
 _MOST_TURN_RAD = np.radians(35.0)
 
@@ -187,7 +193,7 @@ def axial_tissue(codes: NDArray[np.uint16], bodies: NDArray[np.uint16]) -> NDArr
 def spine_pose(
     tissue: NDArray[np.uint8], spacing_mm: tuple[float, float]
 ) -> tuple[tuple[float, float], float]:
-    """Where the sac lies in a slice, and how the patient is turned, by the body before it.
+    """Where the sac lies in a slice, and how the patient is turned in it.
 
     Parameters
     ----------
@@ -202,19 +208,22 @@ def spine_pose(
     centre : tuple of float
         Row and column of the sac's centre; of the picture's where there is no sac.
     turn_rad : float
-        Positive when the front points to the picture's left; 0 where sac or body is not
-        seen, or where they stand as in no patient.
+        Positive when the front points to the picture's left, by the body in front of the sac
+        and by the muscles on either side; 0 where sac or body is not seen, or where they
+        stand as in no patient.
     """
-    sac = _centre_of(tissue == AxialTissue.SAC)
-    if sac is None:
+    if not (tissue == AxialTissue.SAC).any():
         return ((tissue.shape[0] - 1) / 2, (tissue.shape[1] - 1) / 2), 0.0
-    column = (tissue == AxialTissue.BODY) | (tissue == AxialTissue.DISC)
-    body = _centre_of(column)
+    sac = _centre_of(tissue == AxialTissue.SAC)
     centre = (float(sac[0]), float(sac[1]))
-    if body is None or column.sum() * np.prod(spacing_mm) < _LEAST_BODY_MM2:
+    column = (tissue == AxialTissue.BODY) | (tissue == AxialTissue.DISC)
+    if column.sum() * np.prod(spacing_mm) < _LEAST_BODY_MM2:
         return centre, 0.0
-    front, left = (body - sac) * np.array(spacing_mm) * (-1, -1)
-    turn = float(np.arctan2(left, front))
+    spine = (_centre_of(column) - sac) * np.array(spacing_mm)
+    # Sac and body lie so near to each other that a few pixels more on one side would turn the
+    # patient; pairs of muscles lie far apart.
+    front = spine + _across_muscles(tissue, sac, spine, spacing_mm)
+    turn = float(np.arctan2(-front[1], -front[0]))
     return centre, turn if abs(turn) <= _MOST_TURN_RAD else 0.0
 
 
@@ -269,6 +278,41 @@ def look_at_slices(
     return tuple(looks)
 
 
+# -- how the patient lies ------------------------------------------------------------------
+
+
+def _across_muscles(
+    tissue: NDArray[np.uint8],
+    sac: NDArray[np.float64],
+    spine: NDArray[np.float64],
+    spacing_mm: tuple[float, float],
+) -> NDArray[np.float64]:
+    """Sum over the pairs of muscles of the way from one side to the other, turned to the front.
+
+    In millimetres (backward, leftward); ``spine`` is the way from sac to body in them.
+    """
+    rows, columns = (np.arange(n) for n in tissue.shape)
+    # Positive toward the patient's left of the line through sac and body.
+    aside = np.subtract.outer(
+        (rows - sac[0]) * spacing_mm[0] * spine[1], (columns - sac[1]) * spacing_mm[1] * spine[0]
+    )
+    total = np.zeros(2)
+    for muscle in set(AXIAL_OF_MUSCLE.values()):
+        sides = [(tissue == muscle) & half for half in (aside < 0, aside > 0)]
+        least, most = sorted(float(side.sum()) * np.prod(spacing_mm) for side in sides)
+        if least < _LEAST_PAIR_MM2 or most > _PAIR_RATIO * least:
+            continue
+        back, left = (_centre_of(sides[1]) - _centre_of(sides[0])) * np.array(spacing_mm)
+        total += np.array([-left, back])
+    return total
+
+
+def _centre_of(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Row and column of the centre of a mask that is not empty."""
+    by_axis = [mask.sum(1), mask.sum(0)]
+    return np.array([count @ np.arange(len(count)) / count.sum() for count in by_axis])
+
+
 # -- the standard picture ------------------------------------------------------------------
 
 
@@ -287,9 +331,8 @@ def _standard_tissues(view: SliceView) -> NDArray[np.float32]:
     if not view.tissue.any():
         return np.zeros((len(STANDARD_TISSUES), *STANDARD_SHAPE), np.float32)
     samples = _sampled(view.tissue, _standard_place(view), 0, AxialTissue.BACKGROUND)
-    return np.stack(
-        [_mean_of_samples(np.isin(samples, tissues)) for tissues in STANDARD_TISSUES.values()]
-    )
+    channels = _CHANNEL_OF_TISSUE[samples]
+    return np.stack([_mean_of_samples(channels == n) for n in range(1, len(STANDARD_CHANNELS))])
 
 
 def _sampled(values: NDArray, place: _Place, order: int, outside: float) -> NDArray:
@@ -309,8 +352,12 @@ def _sampled(values: NDArray, place: _Place, order: int, outside: float) -> NDAr
 
 
 def _mean_of_samples(samples: NDArray) -> NDArray[np.float32]:
-    rows, columns = STANDARD_SHAPE
-    return samples.reshape(rows, _FINER, columns, _FINER).mean((1, 3), dtype=np.float32)
+    """Pixels of the standard picture from their samples."""
+    total = np.zeros(STANDARD_SHAPE, np.float32)
+    for row in range(_FINER):
+        for column in range(_FINER):
+            total += samples[row::_FINER, column::_FINER]
+    return total / np.float32(_FINER**2)
 
 
 def _standard_place(view: SliceView) -> _Place:
@@ -494,15 +541,6 @@ _TISSUE_OF_KIND: dict[str, int] = {
     "canal": AxialTissue.SAC,
     "cord": AxialTissue.SAC,
 }
-
-
-def _centre_of(mask: NDArray[np.bool_]) -> NDArray[np.float64] | None:
-    """Row and column of the centre of a mask; None of an empty one."""
-    total = mask.sum()
-    if not total:
-        return None
-    by_axis = [mask.sum(1), mask.sum(0)]
-    return np.array([count @ np.arange(len(count)) / total for count in by_axis])
 
 
 def _rows_columns(picture: NDArray) -> tuple[int, int]:
