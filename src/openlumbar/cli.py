@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from openlumbar.core.progress import Progress
     from openlumbar.exam import ReadOptions
     from openlumbar.io.analysis import Analysis
+    from openlumbar.models import Role
     from openlumbar.phantom import PhantomOptions
     from openlumbar.pipeline import AnalyzeOptions
 
@@ -48,6 +49,9 @@ logger = logging.getLogger(__name__)
 #: The values of core.exam.Weighting that can be given (a test holds the two together);
 #: written out, because importing them would load numpy for ``--help``.
 WeightingName = Literal["T1w", "T2w", "PDw", "STIR", "T2w-fs", "T1w-fs", "T2starw"]
+
+#: The networks of recipes.cho2022.Backbone (a test holds the two together).
+BackboneName = Literal["densenet169", "inception_resnet_v2", "xception"]
 
 #: The names of core.codes.SCHEMES (a test holds the two together).
 CodesName = Literal[
@@ -122,7 +126,11 @@ def analyze(
     out: Out,
     read: ReadFlags | None = None,
     model: Annotated[
-        Path | None, Parameter(help="Weights of another sagittal network (.onnx with its card).")
+        Path | None,
+        Parameter(
+            help="Weights of another network (.onnx with its card), in place of the one that does "
+            "the same: sagittal, axial, or the level of axial slices."
+        ),
     ] = None,
     axial_model: Annotated[
         Path | None, Parameter(help="Weights of another axial network, likewise.")
@@ -132,7 +140,7 @@ def analyze(
     from openlumbar.pipeline import analyze_files
 
     flags = read or ReadFlags()
-    options = _analyze_options(flags, model, axial_model)
+    options = _analyze_options(flags, model, {"axial": axial_model})
     with _shown_progress() as progress:
         analysis = analyze_files(inputs, out, flags.options(), options, progress)
     return _tell(analysis, out)
@@ -256,16 +264,26 @@ def phantom(
 
 @app.command
 def train(
-    recipe: Annotated[str, Parameter(help="Its name (sagittal, axial), or a TOML file.")],
+    recipe: Annotated[str, Parameter(help="Its name (sagittal, axial, cho2022), or a TOML file.")],
     /,
     *,
     data: Annotated[Path, Parameter(help="Folder of the training data.")],
     out: Annotated[Path, Parameter(name=["--out", "-o"], help="Folder for the trained network.")],
+    backbone: Annotated[
+        BackboneName | None, Parameter(help="Of cho2022: the network, instead of the recipe's.")
+    ] = None,
+    pretrained: Annotated[
+        str | None,
+        Parameter(
+            help="Of cho2022: a file of its ImageNet weights, or 'hub' (timm's, where they can be "
+            "loaded), or 'none'."
+        ),
+    ] = None,
 ) -> int:
     """Train a network by a recipe."""
-    from openlumbar.recipes import read_recipe
+    from openlumbar.recipes import read_recipe, with_network
 
-    chosen = read_recipe(recipe)
+    chosen = with_network(read_recipe(recipe), backbone, pretrained)
     if not data.is_dir():
         raise OptionError(f"--data {data} is not a folder; give that of the training data")
     try:
@@ -356,14 +374,26 @@ def labels() -> int:
 
 
 def _analyze_options(
-    flags: ReadFlags, model: Path | None, axial_model: Path | None
+    flags: ReadFlags, model: Path | None, by_role: dict[Role, Path | None]
 ) -> AnalyzeOptions:
-    from openlumbar.models import load_model
+    """Load the networks that were given; ``model`` takes the place that its card says."""
+    from openlumbar.models import load_classifier, load_model, read_card, role_of
     from openlumbar.pipeline import AnalyzeOptions
 
+    given = {role: path for role, path in by_role.items() if path is not None}
+    if model is not None:
+        if not model.is_file():
+            raise OptionError(f"--model {model}: there is no such file (NAME.onnx is expected)")
+        role = role_of(read_card(model.with_suffix(".json")))
+        if role in given:
+            raise OptionError(
+                f"--model {model.name} is of the same kind as --{role}-model; give one of them"
+            )
+        given[role] = model
     return AnalyzeOptions(
-        predictor=load_model(model) if model else None,
-        axial_predictor=load_model(axial_model) if axial_model else None,
+        predictor=load_model(given["sagittal"]) if "sagittal" in given else None,
+        axial_predictor=load_model(given["axial"]) if "axial" in given else None,
+        level_classifier=load_classifier(given["level"]) if "level" in given else None,
         noted=flags.noted(),
     )
 

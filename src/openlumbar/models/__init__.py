@@ -20,6 +20,7 @@ from openlumbar.models.classifier import (  # noqa: E402
     load_classifier,
 )
 from openlumbar.models.predictor import OnnxPredictor, Predictor, load_model  # noqa: E402
+from openlumbar.models.role import Role, role_of  # noqa: E402
 
 __all__ = [
     "Classified",
@@ -28,8 +29,10 @@ __all__ = [
     "OnnxClassifier",
     "OnnxPredictor",
     "Predictor",
+    "Role",
     "hash_file",
     "load_classifier",
     "load_model",
     "read_card",
+    "role_of",
 ]

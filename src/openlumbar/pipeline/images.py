@@ -30,7 +30,7 @@ from openlumbar.core.run import Run, Weights, peak_memory_mb
 from openlumbar.exam import ReadOptions, read_exam
 from openlumbar.io.analysis import Analysis
 from openlumbar.io.outfolder import check_apart, replacing
-from openlumbar.models import Predictor, load_model
+from openlumbar.models import Classifier, Predictor, load_model
 from openlumbar.pipeline.axial import axial_findings
 from openlumbar.pipeline.findings import together
 from openlumbar.pipeline.results import write_results
@@ -50,6 +50,8 @@ class AnalyzeOptions:
         The sagittal network; the one that ships with OpenLumbar when None.
     axial_predictor
         The axial network, likewise.
+    level_classifier
+        The network that says which level an axial slice shows, likewise.
     noted
         What else made the exam what it is (a weighting that was given, say): written
         to ``run.json`` and used for nothing. Never an identity or a path.
@@ -57,6 +59,7 @@ class AnalyzeOptions:
 
     predictor: Predictor | None = None
     axial_predictor: Predictor | None = None
+    level_classifier: Classifier | None = None
     noted: Mapping[str, str | float | int | None] = field(default_factory=dict)
 
 

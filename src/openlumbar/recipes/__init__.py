@@ -1,6 +1,13 @@
 """Recipes of models: TOML files and their schema."""
 
 from openlumbar.recipes.cho2022 import Cho2022Recipe
-from openlumbar.recipes.schema import AxialRecipe, Recipe, SagittalRecipe, read_recipe
+from openlumbar.recipes.schema import AxialRecipe, Recipe, SagittalRecipe, read_recipe, with_network
 
-__all__ = ["AxialRecipe", "Cho2022Recipe", "Recipe", "SagittalRecipe", "read_recipe"]
+__all__ = [
+    "AxialRecipe",
+    "Cho2022Recipe",
+    "Recipe",
+    "SagittalRecipe",
+    "read_recipe",
+    "with_network",
+]

@@ -112,7 +112,7 @@ class Cho2022DataRecipe(Strict):
     def _phantoms_are_counted(self) -> Cho2022DataRecipe:
         if ("phantom" in self.sources) != (self.phantoms > 0):
             raise ValueError(
-                "phantoms must be more than 0 where sources has phantom, and only there"
+                "phantoms must be more than 0 where sources name phantom, and only there"
             )
         return self
 

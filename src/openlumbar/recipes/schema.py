@@ -272,3 +272,28 @@ def read_recipe(recipe: str | Path) -> Recipe:
             f"{path.name}: task is {content['task']!r}; it must be {' or '.join(_SCHEMAS)}"
         )
     return validated(schema, content, path.name)
+
+
+def with_network(recipe: Recipe, backbone: str | None, pretrained: str | None) -> Recipe:
+    """A recipe with what the command line says of its network in place of its own words.
+
+    Parameters
+    ----------
+    recipe
+        Any.
+    backbone, pretrained
+        As in :class:`~openlumbar.recipes.cho2022.Cho2022NetworkRecipe`; its own where None.
+
+    Raises
+    ------
+    OptionError
+        The recipe has no such choice, or there is no such network.
+    """
+    if backbone is None and pretrained is None:
+        return recipe
+    if not isinstance(recipe, Cho2022Recipe):
+        raise OptionError(
+            f"--backbone and --pretrained are for the recipe cho2022; {recipe.name!r} has a "
+            "network of its own"
+        )
+    return recipe.with_network(backbone, pretrained)
