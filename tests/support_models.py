@@ -45,3 +45,34 @@ class SeesNothing:
         found = np.zeros((len(images), len(AXIAL_TISSUE_NAMES), *images.shape[2:]), np.float32)
         found[:, 0] = 1
         return found
+
+
+def classifier_card(
+    classes=("other", "L4-L5", "S1 and below"),
+    signs=("kidney", "ilium"),
+    preprocessing="standard_picture",
+    channels=8,
+    pixels=(128, 192),
+) -> ModelCard:
+    """The card of a classifier of whole slices, without weights."""
+    card = _card("looker", 1.6, 32, tuple(f"channel {n}" for n in range(channels)), classes)
+    given = {"preprocessing": f"openlumbar.level.looks.{preprocessing}", "pixels": pixels}
+    return card.model_copy(update={"signs": signs, "input": card.input.model_copy(update=given)})
+
+
+def intensity_network(classes=3, signs=2, channels=8, cell=16):
+    """A classifier whose two features are the mean and the negative of channel 0 in each cell.
+
+    With the weights drawn here anything that it says can be worked out by hand.
+    """
+    import torch  # noqa: PLC0415  (only some of the tests that import this need it)
+    from torch import nn  # noqa: PLC0415
+
+    from openlumbar.train.classifier_network import ClassifierNetwork  # noqa: PLC0415
+
+    mean = nn.Conv2d(channels, 2, cell, stride=cell, bias=False)
+    with torch.no_grad():
+        mean.weight.zero_()
+        mean.weight[0, 0], mean.weight[1, 0] = cell**-2, -(cell**-2)
+    torch.manual_seed(1)
+    return ClassifierNetwork(mean, 2, classes, signs).eval()

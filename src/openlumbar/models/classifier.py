@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -91,14 +92,15 @@ class OnnxClassifier:
         return Classified(said[PROBABILITY], said[SIGNS], said[ACTIVATION])
 
     def _check_outputs(self, name: str) -> None:
-        channels = self._session.get_inputs()[0].shape[1]
-        given = {output.name: output.shape[1] for output in self._session.get_outputs()}
-        expected = _outputs_of(self._card)
-        if channels != len(self._card.input.channels) or given != expected:
-            raise ModelError(
-                f"{name}: {_described(channels, given)}, but its card says "
-                f"{_described(len(self._card.input.channels), expected)}"
-            )
+        _, channels, *pixels = self._session.get_inputs()[0].shape
+        outputs = {output.name: output.shape[1] for output in self._session.get_outputs()}
+        card = self._card
+        given = _described(channels, pixels, outputs)
+        expected = _described(
+            len(card.input.channels), card.input.pixels or pixels, _outputs_of(card)
+        )
+        if given != expected:
+            raise ModelError(f"{name}: {given}, but its card says {expected}")
 
 
 def load_classifier(model: str | Path, threads: int | None = None) -> OnnxClassifier:
@@ -125,6 +127,8 @@ def _outputs_of(card: ModelCard) -> dict[str, int]:
     return {PROBABILITY: len(card.classes), **signs, ACTIVATION: len(card.classes)}
 
 
-def _described(channels: int, outputs: dict[str, int]) -> str:
+def _described(channels: int, pixels: Sequence[int | str], outputs: dict[str, int]) -> str:
+    """The contract in words; sizes that are free have names."""
     widths = ", ".join(f"{name} of {width}" for name, width in sorted(outputs.items()))
-    return f"{channels} input channels and outputs {widths}"
+    size = " x ".join(str(n) for n in pixels)
+    return f"{channels} input channels of {size} pixels and outputs {widths}"
