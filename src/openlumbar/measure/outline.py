@@ -45,6 +45,12 @@ class Outline:
         return float(abs(_cross(self.points, np.roll(self.points, -1, 0)).sum()) / 2)
 
     @cached_property
+    def steps_mm(self) -> NDArray[np.float64]:
+        """``[n]``: distance of each point from the next; their sum is the perimeter."""
+        after = np.roll(self.points, -1, 0)
+        return np.asarray(np.linalg.norm(after - self.points, axis=1), np.float64)
+
+    @cached_property
     def centroid(self) -> NDArray[np.float64]:
         """Centre of the area, (y, x)."""
         centre = self.points.mean(0)
