@@ -21,6 +21,7 @@ from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
 from openlumbar.io.analysis import Analysis
 from openlumbar.report.axial_findings import axial_findings
+from openlumbar.report.axial_levels import looks_of, lumbar_count, naming_of, slice_name
 from openlumbar.report.cells import cell_of
 from openlumbar.report.parts import (
     AxialHead,
@@ -63,6 +64,18 @@ _OF_THE_REST: tuple[tuple[str, str, str], ...] = (
     ("dural sac", "transverse_diameter_mm", "Sac transverse"),
     ("disc", "area_mm2", "Disc area"),
     ("slice", "tilt_deg", "Tilt"),
+)
+
+#: What tells a level by its muscles, each side: structure, metric, head.
+_TEMPLATE: tuple[tuple[str, str, str], ...] = (
+    ("quadratus lumborum", "beyond_erector_spinae_mm", "Quadratus beyond erector"),
+    ("psoas", "roundness", "Psoas roundness"),
+    ("multifidus", "back_muscle_share_percent", "Multifidus of back"),
+)
+_TEMPLATE_NOTE = (
+    "The muscles as a template for the level (after Cho et al. 2022): how much further outward "
+    "quadratus lumborum reaches than erector spinae, how round psoas is (1 is a circle), and the "
+    "share of multifidus in the muscles of the back."
 )
 
 _Key = tuple[str, str, str]
@@ -116,6 +129,7 @@ def _section(analysis: Analysis, series: Series, key: str, title: str) -> AxialS
         findings=axial_findings(slices, measured),
         doubts=_doubts(slices, rows, measured, title),
         measured=bool(measured),
+        naming=naming_of(analysis, series.name, slices),
     )
 
 
@@ -127,26 +141,30 @@ def _slices(
 ) -> tuple[AxialSlice, ...]:
     """All slices of all blocks, from head to foot."""
     cells = _cells(analysis, series.name, key)
-    discs = {
-        (m.block, m.slice): m.level for m in analysis.measurements if m.series == series.name
-    } | {(row.block, row.slice): row.disc_level for row in rows}
-    levels = {(row.block, row.slice): row.level for row in rows}
-    flags = {(row.block, row.slice): row.flags for row in rows}
+    discs = {(m.block, m.slice): m.level for m in analysis.measurements if m.series == series.name}
+    known = {(row.block, row.slice): row for row in rows}
+    looks = looks_of(analysis.levels, series.name)
+    lumbar = lumbar_count(name for row in rows for name in (row.level, row.disc_level))
     places = slice_places(series, analysis.masks.of(series.name))
     top = max((z for _, z in places), default=0.0)
-    return tuple(
-        AxialSlice(
+
+    def of(place: _Place, z: float) -> AxialSlice:
+        row = known.get(place)
+        disc = row.disc_level if row is not None else discs.get(place, "")
+        return AxialSlice(
             block=place[0],
             slice=place[1],
             title=_slice_title(series, place),
-            level=levels.get(place) or discs.get(place, ""),
-            disc_level=discs.get(place, ""),
+            level=(row.level if row is not None else "") or disc,
+            disc_level=disc,
             position_mm=top - z,
             cells=cells.get(place, {}),
-            reasons=tuple(flag_text(flag) for flag in flags.get(place, ())),
+            reasons=tuple(flag_text(flag) for flag in row.flags) if row is not None else (),
+            name=slice_name(row, lumbar) if row is not None else None,
+            looks=looks.get(place),
         )
-        for place, z in places
-    )
+
+    return tuple(of(place, z) for place, z in places)
 
 
 def _slice_title(series: Series, place: _Place) -> str:
@@ -212,19 +230,23 @@ def _first(slices: Sequence[AxialSlice]) -> int:
 def _levels(
     analysis: Analysis, series: str, key: str, slices: Sequence[AxialSlice]
 ) -> tuple[AxialLevel, ...]:
-    """Discs with numbers of their own, which are those of no single slice."""
+    """Discs with numbers of their own, or with a slice that lies best in them."""
     cells: dict[str, dict[_Key, Cell]] = {}
     for number, m in enumerate(analysis.measurements):
         if m.series == series and m.slice is None and m.level:
             cells.setdefault(m.level, {})[m.structure, m.side, m.metric] = cell_of(number, m, key)
+    best = {one.name.best for one in slices if one.name is not None and one.name.best}
     return tuple(
-        AxialLevel(name, _place_of(name, slices), cells[name])
-        for name in sorted(cells, key=lambda name: (rank(name), name))
+        AxialLevel(name, _place_of(name, slices), cells.get(name, {}))
+        for name in sorted(best | cells.keys(), key=lambda name: (rank(name), name))
     )
 
 
 def _place_of(disc: str, slices: Sequence[AxialSlice]) -> int:
-    """The middle one of the slices that lie in a disc, or are nearest to it."""
+    """The slice that lies best in a disc, or the middle one of those in it, or nearest to it."""
+    for place, one in enumerate(slices):
+        if one.name is not None and one.name.best == disc:
+            return place
     near = [place for place, one in enumerate(slices) if one.disc_level == disc]
     within = [place for place in near if slices[place].level == disc] or near
     return within[len(within) // 2] if within else 0
@@ -248,6 +270,10 @@ def _tables(lines: Sequence[dict[_Key, Cell]]) -> tuple[AxialTable, ...]:
     ]
     rest = [((structure, "", metric), head) for structure, metric, head in _OF_THE_REST]
     wanted.insert(3, (("sac", "Dural sac, disc and slice", ""), rest))
+    template = [
+        ((muscle, side, metric), head) for muscle, metric, head in _TEMPLATE for side in SIDES
+    ]
+    wanted.insert(5, (("template", "Configuration of the muscles", _TEMPLATE_NOTE), template))
     tables = (
         _table(words, [column for column in columns if column[0] in seen], lines)
         for words, columns in wanted

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from openlumbar.core.metrics import METRICS
 from openlumbar.core.plane import Plane
 from openlumbar.io.analysis import Analysis
+from openlumbar.report.activation import overlay_of
 from openlumbar.report.cells import group_of
 from openlumbar.report.parts import AxialSection, AxialSlice, Cell, Report
 from openlumbar.report.view import Slab
@@ -145,6 +146,7 @@ def _slide(one: AxialSlice, block: _BlockSlides, pixels: int) -> Slide:
         picture=_data_uri(block.picture(one.slice), block.codes(one.slice) > 0, pixels),
         box=block.box,
         outlines=block.outlines[block.shown[one.slice]],
+        overlay=overlay_of(one.looks, block.slab),
     )
 
 

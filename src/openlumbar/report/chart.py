@@ -20,7 +20,7 @@ _LEFT_MM, _TOP_MM, _FOOT_MM, _GAP_MM, _RIGHT_MM = 12.0, 10.5, 6.0, 6.0, 3.0
 #: Fewer places than these make no curve.
 _LEAST_PLACES = 3
 #: Of a side: its colour, which reads on white and on black, and whether its line is broken.
-_SIDES: dict[str, tuple[str, bool]] = {
+SIDES: dict[str, tuple[str, bool]] = {
     "right": ("#D55E00", True),
     "left": ("#2F86C9", False),
     "": ("#2F9E82", False),
@@ -120,14 +120,14 @@ def _chart(section: AxialSection, structure: str, ink: str, height_mm: float) ->
     heights = _heights(section.slices, height_mm)
     width = (_WIDTH_MM - _LEFT_MM - _GAP_MM - _RIGHT_MM) / 2
     drawing.text((2.4, 0.0), title, Type(FAMILIES[0], 9.0, ink, bold=True))
-    _draw_legend(drawing, [side for side in _SIDES if _has(section.slices, structure, side)])
+    _draw_legend(drawing, [side for side in SIDES if _has(section.slices, structure, side)])
     _draw_places(drawing, section, heights, ink)
     for n, curve in enumerate(curves):
         left = _LEFT_MM + n * (width + _GAP_MM)
-        most = _nice_top(_numbers(section.slices, structure, curve.metric))
+        most = nice_top(_numbers(section.slices, structure, curve.metric))
         frame = _Frame(left, left + width, heights, most)
         _draw_axes(drawing, frame, curve, ink)
-        for side in _SIDES:
+        for side in SIDES:
             _draw_curve(drawing, frame, section.slices, (structure, side, curve.metric))
     return Chart(structure.replace(" ", "-"), title, drawing, heights)
 
@@ -156,12 +156,12 @@ def _numbers(slices: Sequence[AxialSlice], structure: str, metric: str) -> list[
     ]
 
 
-def _nice_top(numbers: Sequence[float]) -> float:
+def nice_top(numbers: Sequence[float]) -> float:
     """The least round number that none exceeds.
 
     Examples
     --------
-    >>> _nice_top([3.0, 11.2]), _nice_top([0.0]), _nice_top([51.0])
+    >>> nice_top([3.0, 11.2]), nice_top([0.0]), nice_top([51.0])
     (12.0, 1.0, 60.0)
     """
     most = max(numbers, default=0.0)
@@ -178,7 +178,7 @@ def _draw_legend(drawing: Drawing, sides: Sequence[str]) -> None:
     """Which line is which side, at the upper right; nothing where there are no sides."""
     x = _WIDTH_MM - _RIGHT_MM
     for side in [side for side in reversed(sides) if side]:
-        colour, dashed = _SIDES[side]
+        colour, dashed = SIDES[side]
         drawing.text((2.4, x), side, Type(FAMILIES[0], 7.5, colour, anchor="right"))
         x -= 7.5
         drawing.path([np.array(((2.4, x - 5.0), (2.4, x)))], Pen(colour, 1.1, dashed=dashed))
@@ -229,7 +229,7 @@ def _draw_curve(
     drawing: Drawing, frame: _Frame, slices: Sequence[AxialSlice], key: tuple[str, str, str]
 ) -> None:
     """A line within each block, a faint one from block to block; doubtful numbers are rings."""
-    colour, dashed = _SIDES[key[1]]
+    colour, dashed = SIDES[key[1]]
     points = [
         (one.block, frame.heights[place], frame.x(cell.number), cell.doubtful)
         for place, one in enumerate(slices)

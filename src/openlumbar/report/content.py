@@ -20,6 +20,7 @@ from openlumbar.core.palette import colour_of
 from openlumbar.core.plane import Plane
 from openlumbar.io.analysis import Analysis
 from openlumbar.report.axial import axial_sections
+from openlumbar.report.axial_levels import level_warnings
 from openlumbar.report.cells import cell_of, group_of
 from openlumbar.report.facts import (
     definitions,
@@ -118,7 +119,7 @@ def report_of(analysis: Analysis) -> Report:
         axial=axial,
         doubts=doubts_of(analysis, columns),
         numbering=tuple(numbering_facts(entry, columns) for entry in analysis.levels.numbering),
-        warnings=warnings_of(everything),
+        warnings=(*warnings_of(everything), *level_warnings(axial)),
         failures=tuple(failure_text(failure) for failure in analysis.failures),
         provenance=provenance(analysis.run),
         definitions=definitions(everything.measurements),
@@ -132,12 +133,13 @@ def _without_axial(analysis: Analysis) -> Analysis:
     rows = tuple(
         row for row in analysis.levels.rows if row.series not in axial and row.structure != "slice"
     )
+    numbering = tuple(one for one in analysis.levels.numbering if one.series not in axial)
     return replace(
         analysis,
         exam=replace(
             analysis.exam, series=tuple(s for s in analysis.exam.series if s.name not in axial)
         ),
-        levels=replace(analysis.levels, rows=rows),
+        levels=replace(analysis.levels, rows=rows, numbering=numbering, looks=()),
         measurements=tuple(m for m in analysis.measurements if m.series not in axial),
     )
 

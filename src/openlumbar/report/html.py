@@ -17,11 +17,21 @@ from openlumbar.core.metrics import MUSCLES
 from openlumbar.core.palette import MUSCLE_COLOURS
 from openlumbar.io.analysis import Analysis
 from openlumbar.report.axial import FAT_NOTE, MUSCLE_TITLES
+from openlumbar.report.axial_levels import (
+    disc_lines,
+    level_colour,
+    likeliest,
+    looks_text,
+    short_class,
+)
 from openlumbar.report.axial_viewer import axial_viewers_of, label_of_number
 from openlumbar.report.chart import charts_of, explained
 from openlumbar.report.content import report_of
+from openlumbar.report.disc_chart import disc_chart
+from openlumbar.report.level_maps import MAP_NOTE, level_maps
 from openlumbar.report.locator import locator_of
 from openlumbar.report.parts import GROUPS, LevelSection, Report, Row
+from openlumbar.report.stack import STACK_NOTE, stack_chart
 from openlumbar.report.viewer import Viewer, label_of, viewers_of
 from openlumbar.report.wording import confidence_text, with_unit
 
@@ -74,7 +84,7 @@ _SLICE_REST = (
     ("slice", "tilt_deg", "Slice tilted", "°"),
 )
 #: Tables that are shown at the discs, where levels are known.
-_AT_DISCS = ("csa", "fat", "sac")
+_AT_DISCS = ("csa", "fat", "sac", "template")
 #: Switches of the axial picture: kind of outline, title.
 _STRUCTURES = {
     **{muscle.replace(" ", "-"): MUSCLE_TITLES[muscle] for muscle in MUSCLES},
@@ -143,6 +153,13 @@ def html_of(analysis: Analysis) -> str:
             viewer.key: locator_of(analysis, report, viewers, section)
             for viewer, section in zip(axial, report.axial, strict=True)
         },
+        overlays=any(slide.overlay for viewer in axial for slide in viewer.slides),
+        stacks={section.key: stack_chart(section, "currentColor") for section in report.axial},
+        disc_lines={section.key: disc_lines(section) for section in report.axial},
+        disc_charts={section.key: disc_chart(section, "currentColor") for section in report.axial},
+        maps={section.key: level_maps(analysis, section) for section in report.axial},
+        stack_note=STACK_NOTE,
+        map_note=MAP_NOTE,
         charts={section.key: charts_of(section, "currentColor") for section in report.axial},
         muscles=[(muscle, MUSCLE_TITLES[muscle], MUSCLE_COLOURS[muscle]) for muscle in MUSCLES],
         slice_heads=_SLICE_HEADS,
@@ -166,6 +183,10 @@ def _template() -> Template:
         confidence_text=confidence_text,
         with_unit=with_unit,
         explained=explained,
+        level_colour=level_colour,
+        likeliest=likeliest,
+        looks_text=looks_text,
+        short_class=short_class,
     )
     return environment.get_template("report.html.j2")
 

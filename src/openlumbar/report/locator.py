@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from openlumbar.io.analysis import Analysis
+from openlumbar.report.axial_levels import level_colour
 from openlumbar.report.drawing import extent_mm, grey_levels
-from openlumbar.report.parts import AxialSection, Report
+from openlumbar.report.fonts import FAMILIES
+from openlumbar.report.panel import Panel
+from openlumbar.report.parts import AxialSection, AxialSlice, Report
+from openlumbar.report.svg import Drawing, Pen, Type
 from openlumbar.report.view import Slab, SliceView
-from openlumbar.report.viewer import UNITS_PER_MM, Box, Name, Viewer, data_uri, slab_of
+from openlumbar.report.viewer import (
+    UNITS_PER_MM,
+    Box,
+    Name,
+    Viewer,
+    bare_viewer,
+    data_uri,
+    slab_of,
+)
 
 #: Side of the picture, pixels, and the quality of its JPEG.
 _PIXELS, _QUALITY = 512, 80
+#: Room on paper for the names of discs beside the picture.
+_NAMES_MM = 12.0
+#: Of lines of slices without a level.
+_PLAIN = "#7CC9FF"
 #: Part of the slices that must cross the sagittal picture: else the two are of other places.
 _LEAST_CROSSING = 0.5
 
@@ -39,6 +58,10 @@ class Locator:
     lines
         Of each slice of the section: x and y of its front end and of its back end; None
         where it does not cross the picture's plane.
+    colours
+        Of each line: that of the slice's level, or one for all where none is known.
+    best
+        Of each line the disc that its slice lies best in, or nothing.
     """
 
     title: str
@@ -47,6 +70,8 @@ class Locator:
     zoomed: Box
     names: tuple[Name, ...]
     lines: tuple[Line | None, ...]
+    colours: tuple[str, ...]
+    best: tuple[str, ...]
 
 
 def locator_of(
@@ -68,10 +93,31 @@ def locator_of(
     Notes
     -----
     A line runs where the axial slice meets the plane of the picture, from the border of the
-    axial picture in front to that behind.
+    axial picture in front to that behind. Series of two frames of reference are of one place
+    only where the slices were placed among the sagittal discs.
     """
     viewer = _sagittal(viewers, report)
-    if viewer is None or _frame(analysis, viewer.series) != _frame(analysis, section.series):
+    return None if viewer is None else _located(analysis, report, viewer, section)
+
+
+def printed_locator(analysis: Analysis, report: Report, section: AxialSection) -> Locator | None:
+    """The same on the sagittal block that the report shows first, where no page has viewers."""
+    column = next((c for c in report.columns if c.key == report.primary), None)
+    if column is None:
+        return None
+    slab = _slab(analysis, column.series, column.block)
+    viewer = bare_viewer("", column, slab)
+    if not np.isfinite(slab.view(viewer.first).image).any():
+        return None
+    return _located(analysis, report, viewer, section)
+
+
+def _located(
+    analysis: Analysis, report: Report, viewer: Viewer, section: AxialSection
+) -> Locator | None:
+    placed = any(one.name is not None and one.name.measured for one in section.slices)
+    same = _frame(analysis, viewer.series) == _frame(analysis, section.series)
+    if not (same or placed):
         return None
     block = next((c.block for c in report.columns if c.key == viewer.column), 0)
     sagittal = _slab(analysis, viewer.series, block).view(viewer.first)
@@ -85,7 +131,87 @@ def locator_of(
         zoomed=viewer.zoomed,
         names=tuple(name for name in viewer.names if not name.disc),
         lines=lines,
+        colours=tuple(_colour(one) for one in section.slices),
+        best=tuple(one.name.best if one.name is not None else "" for one in section.slices),
     )
+
+
+def _colour(one: AxialSlice) -> str:
+    return level_colour(one.level) if one.name is not None else _PLAIN
+
+
+def places_panel(found: Locator, room_mm: tuple[float, float]) -> Panel:
+    """Draw a locator for print, as large as the room allows.
+
+    Parameters
+    ----------
+    room_mm
+        Width and height of the paper that there is.
+    """
+    box = found.zoomed
+    scale = min((room_mm[0] - _NAMES_MM) / box.width, room_mm[1] / box.height)
+    width, height = box.width * scale, box.height * scale
+    drawing = Drawing(width + _NAMES_MM, height)
+    _draw_lines(drawing, found, scale)
+    for name in found.names:
+        place = ((name.y - box.y) * scale, (name.x - box.x) * scale)
+        if 1 < place[0] < height - 1:
+            _draw_name(drawing, name, place)
+    return Panel(
+        key="places",
+        title="Where the slices lie",
+        image=_cut(found),
+        drawing=drawing.bytes(),
+        width_mm=width + _NAMES_MM,
+        height_mm=height,
+        image_mm=(0.0, 0.0, width, height),
+        note=f"{found.title}. Each line is an axial slice in the colour of its level; thick: the "
+        "slice that lies best in its disc.",
+    )
+
+
+def _draw_lines(drawing: Drawing, found: Locator, scale: float) -> None:
+    """A line a slice; the disc of each best one stands beside the picture."""
+    for line, colour, best in zip(found.lines, found.colours, found.best, strict=True):
+        piece = _within(line, found.zoomed) if line is not None else None
+        if piece is None:
+            continue
+        pen = Pen(colour, 1.3 if best else 0.5, 1.0 if best else 0.75)
+        drawing.path([piece * scale], pen)
+        if best:
+            edge = found.zoomed.width * scale
+            words = Type(FAMILIES[0], 7.5, "#1A1A1A", bold=True)
+            drawing.text((float(piece[1, 0]) * scale, edge + 1.5), best, words)
+
+
+def _draw_name(drawing: Drawing, name: Name, place_mm: tuple[float, float]) -> None:
+    """A vertebra's name on a dark ground, so that it reads on any picture."""
+    y, x = place_mm
+    left = x - 1.6 * len(name.text) - 0.9
+    ground = ((y - 1.7, left), (y - 1.7, x + 0.6), (y + 1.7, x + 0.6), (y + 1.7, left))
+    drawing.path([np.array(ground)], Pen("#0B0B0D", 0.0, 0.0, 0.72), closed=True)
+    drawing.text(
+        place_mm, name.text, Type(FAMILIES[0], 8.0, name.colour, bold=True, anchor="right")
+    )
+
+
+def _within(line: Line, box: Box) -> NDArray[np.float64] | None:
+    """The part of a line inside a box, ``[2, 2]`` of (y, x) from its corner."""
+    x0, y0, x1, y1 = line
+    points = np.linspace((y0 - box.y, x0 - box.x), (y1 - box.y, x1 - box.x), 200)
+    inside = np.all((points >= 0) & (points <= (box.height, box.width)), axis=1)
+    return points[inside][[0, -1]] if inside.sum() > 1 else None
+
+
+def _cut(found: Locator) -> bytes:
+    """The part of the picture that is shown, as JPEG."""
+    picture = Image.open(io.BytesIO(base64.b64decode(found.picture.partition(",")[2])))
+    x, y = picture.width / found.whole.width, picture.height / found.whole.height
+    box = found.zoomed
+    window = (box.x * x, box.y * y, (box.x + box.width) * x, (box.y + box.height) * y)
+    out = io.BytesIO()
+    picture.crop(window).save(out, "jpeg", quality=_QUALITY)
+    return out.getvalue()
 
 
 def _sagittal(viewers: Sequence[Viewer], report: Report) -> Viewer | None:

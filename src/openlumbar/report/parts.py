@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from openlumbar.core.levels import SliceLooks
 from openlumbar.core.measurement import Line
 
 #: A number below this confidence is shown as doubtful even where it carries no flag.
@@ -148,6 +149,34 @@ class LevelSection:
 
 
 @dataclass(frozen=True)
+class SliceName:
+    """How an axial slice was named.
+
+    Attributes
+    ----------
+    confidence
+        0 … 1, that the name is right.
+    how
+        In words: by geometry, by looks, by both.
+    measured
+        Whether the slice was placed among the discs of a sagittal series.
+    place
+        Along the spine, on the scale of :data:`openlumbar.core.levels.POSITIONS`.
+    best
+        The disc of all of whose slices this one lies best in it; empty for any other.
+    sac_mm
+        Centre of the dural sac, LPS.
+    """
+
+    confidence: float
+    how: str
+    measured: bool
+    place: float
+    best: str
+    sac_mm: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
 class AxialSlice:
     """One slice of an axial series, with its numbers.
 
@@ -165,6 +194,10 @@ class AxialSlice:
         By structure, side (empty where there is none) and metric.
     reasons
         What casts doubt on the slice as a whole, in words.
+    name
+        How it was named; None where it was not.
+    looks
+        What the level classifier says of it; None where it was not asked.
     """
 
     block: int
@@ -175,6 +208,8 @@ class AxialSlice:
     position_mm: float
     cells: dict[tuple[str, str, str], Cell]
     reasons: tuple[str, ...] = ()
+    name: SliceName | None = None
+    looks: SliceLooks | None = None
 
     def cell(self, structure: str, side: str, metric: str) -> Cell | None:
         """A number, if it was measured here."""
@@ -192,12 +227,17 @@ class AxialLevel:
     place
         Of the slice to look at, in :attr:`AxialSection.slices`.
     cells
-        By structure, side and metric: of the slices that lie best in the disc.
+        By structure, side and metric: of the slices that lie best in the disc; empty where
+        nothing was measured at it.
     """
 
     name: str
     place: int
     cells: dict[tuple[str, str, str], Cell]
+
+    def cell(self, structure: str, side: str, metric: str) -> Cell | None:
+        """A number, if it was measured here."""
+        return self.cells.get((structure, side, metric))
 
 
 @dataclass(frozen=True)
@@ -247,6 +287,8 @@ class AxialSection:
         Gravest first; their ``levels`` are titles of slices.
     measured
         Whether there is any number.
+    naming
+        How the slices were named; None where none was.
     """
 
     key: str
@@ -260,6 +302,37 @@ class AxialSection:
     findings: tuple[Finding, ...]
     doubts: tuple[Doubt, ...]
     measured: bool
+    naming: Naming | None = None
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How the slices of an axial series were named, as a whole.
+
+    Attributes
+    ----------
+    title
+        What to know first, in a few words: the two readings where they differ.
+    grave
+        Whether the names are in doubt as a whole.
+    confidence
+        0 … 1, that no name is off by one or more; None where nothing is said of it.
+    reasons, evidence
+        Flags of the series in words, and why.
+    lumbar
+        Number of lumbar vertebrae that the names count.
+    classifier
+        Sentences on the classifier that judged the looks: what it learnt from, and what it
+        is not good for; none where the looks were not judged.
+    """
+
+    title: str
+    grave: bool
+    confidence: float | None
+    reasons: tuple[str, ...]
+    evidence: tuple[str, ...]
+    lumbar: int
+    classifier: tuple[str, ...]
 
 
 @dataclass(frozen=True)

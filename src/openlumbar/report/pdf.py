@@ -130,7 +130,7 @@ def _record(analysis: Analysis, report: Report) -> tuple[dict[str, Any], dict[st
         files |= drawn
     axial = []
     for section in report.axial:
-        record, drawn = axial_record(analysis, section)
+        record, drawn = axial_record(analysis, report, section)
         axial.append(record)
         files |= drawn
     first, drawn = _first_panel(analysis, report)

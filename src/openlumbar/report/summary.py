@@ -15,6 +15,7 @@ from openlumbar.core.palette import MUSCLE_COLOURS, colour_of
 from openlumbar.io.analysis import Analysis
 from openlumbar.report.axial import axial_sections
 from openlumbar.report.axial_findings import MuscleMean, muscle_means
+from openlumbar.report.axial_levels import disc_lines, level_warnings
 from openlumbar.report.facts import warnings_of
 from openlumbar.report.parts import AxialSection
 from openlumbar.report.wording import WITHHELD, number_text
@@ -23,20 +24,25 @@ from openlumbar.report.wording import WITHHELD, number_text
 def summary(analysis: Analysis) -> Group:
     """Tables, one a series, and what to know of them.
 
-    Of a sagittal series the named vertebrae and discs, of an axial one the means of its
-    muscles.
+    Of a sagittal series the named vertebrae and discs, of an axial one the slices that lie
+    best in the discs and the means of its muscles.
     """
+    sections = axial_sections(analysis)
+    axial = {section.series for section in sections}
     tables = [
         _series_table(numbering, _of_series(analysis, numbering.series))
         for numbering in analysis.levels.numbering
+        if numbering.series not in axial
     ]
+    levels = [_level_table(section) for section in sections if section.naming is not None]
     muscles = [
         _muscle_table(section, means)
-        for section in axial_sections(analysis)
+        for section in sections
         if (means := muscle_means(section.slices))
     ]
-    warnings = [Text(f"Note: {warning}") for warning in warnings_of(analysis)]
-    return Group(*tables, *muscles, *warnings)
+    told = (*warnings_of(analysis), *level_warnings(sections))
+    warnings = [Text(f"Note: {warning}") for warning in told]
+    return Group(*tables, *levels, *muscles, *warnings)
 
 
 def _of_series(analysis: Analysis, series: str) -> list[LevelRow]:
@@ -62,6 +68,20 @@ def _series_table(numbering: Numbering, rows: list[LevelRow]) -> Table:
     for row in rows:
         level = Text(row.level, style=colour_of(row.label) if row.label else "")
         table.add_row(row.structure, level, f"{row.level_confidence:.2f}", ", ".join(row.flags))
+    return table
+
+
+def _level_table(section: AxialSection) -> Table:
+    """The best slice of each disc."""
+    naming = section.naming
+    sure = naming.confidence if naming is not None else None
+    words = naming.title[0].lower() + naming.title[1:] if naming is not None else ""
+    caption = words if sure is None else f"{words}, confidence {sure:.2f}"
+    heads = ("disc", "best slice", "slices in it", "confidence", "by looks")
+    table = Table(*heads, title=section.series, caption=caption, box=box.SIMPLE_HEAD)
+    for line in disc_lines(section):
+        name = Text(line.name, style=line.colour)
+        table.add_row(name, line.title, str(line.slices), line.confidence, line.looks)
     return table
 
 

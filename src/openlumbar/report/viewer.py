@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,14 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Overlay:
+    """A translucent picture (PNG within the page) over a slice, and where it lies on it."""
+
+    picture: str
+    box: Box
+
+
+@dataclass(frozen=True)
 class Slide:
     """One slice.
 
@@ -77,6 +85,8 @@ class Slide:
         Data URI; empty where there is none.
     box
         Where the picture lies; outlines and rulers count from its corner.
+    overlay
+        What lies over the picture where it is asked for; None where there is nothing.
     """
 
     number: int
@@ -84,6 +94,7 @@ class Slide:
     picture: str
     box: Box
     outlines: tuple[Outline, ...]
+    overlay: Overlay | None = None
 
     @property
     def names(self) -> str:
@@ -219,28 +230,38 @@ def slab_of(analysis: Analysis, series: Series, block: int) -> Slab:
 def _viewer(key: str, column: Column, slab: Slab, report: Report) -> Viewer:
     pictures, window = _pictures(slab)
     numbers = [slab.view(shown).slice for shown in range(len(pictures))]
-    first = _first(slab)
-    whole = box_of((slice(0, None), slice(0, None)), slab)
+    bare = bare_viewer(key, column, slab)
     titles = (f"slice {number} of 0–{len(numbers) - 1}" for number in numbers)
+    return replace(
+        bare,
+        window=window,
+        slides=tuple(
+            Slide(number, title, picture, bare.whole, shapes)
+            for number, title, picture, shapes in zip(
+                numbers, titles, pictures, outlines_of(slab), strict=True
+            )
+        ),
+        rulers=tuple(_rulers(column, slab, numbers, report)),
+    )
+
+
+def bare_viewer(key: str, column: Column, slab: Slab) -> Viewer:
+    """A sagittal viewer without its slides and rulers, which take time to make."""
+    first = _first(slab)
     return Viewer(
         key=key,
         plane=Plane.SAGITTAL,
         column=column.key,
         title=column.title,
         series=column.series,
-        whole=whole,
+        whole=box_of((slice(0, None), slice(0, None)), slab),
         zoomed=box_of(anatomy_window(slab, _MARGINS_MM), slab),
         first=first,
         apart_mm=slab.frame.spacing_mm[0],
-        window=window,
-        slides=tuple(
-            Slide(number, title, picture, whole, shapes)
-            for number, title, picture, shapes in zip(
-                numbers, titles, pictures, outlines_of(slab), strict=True
-            )
-        ),
+        window=(0.0, 255.0),
+        slides=(),
         names=_names(slab, first),
-        rulers=tuple(_rulers(column, slab, numbers, report)),
+        rulers=(),
     )
 
 

@@ -28,6 +28,9 @@
       /* Numbers and lines of tables beside the picture that are of one slice. */
       this.beside = all(`.glance[data-column="${CSS.escape(this.column)}"] [data-slide]`, board.root);
       this.charts = all(`.glance[data-column="${CSS.escape(this.column)}"] .chart`, board.root);
+      this.stacks = all(`.glance[data-column="${CSS.escape(this.column)}"] .stack-chart`, board.root);
+      this.ways = all(`.glance[data-column="${CSS.escape(this.column)}"] [data-go]`, board.root);
+      this.maps = all(".activation .slide", figure);
       this.lines = all(`.locator[data-of="${this.key}"] line`, board.root);
       this.apart = Number(figure.dataset.apart);
       this.reach = 0;
@@ -38,7 +41,7 @@
     show(slide) {
       this.slide = clamp(slide, 0, this.count - 1);
       this.slider.value = this.slide;
-      for (const element of [...this.pictures, ...this.outlines, ...this.beside, ...this.lines]) {
+      for (const element of [...this.pictures, ...this.outlines, ...this.maps, ...this.beside, ...this.lines]) {
         element.classList.toggle("on", Number(element.dataset.slide) === this.slide);
       }
       const current = this.outlines[this.slide].dataset;
@@ -47,6 +50,7 @@
       one(".where", this.figure).textContent = current.title;
       this.slider.setAttribute("aria-valuetext", current.title);
       for (const chart of this.charts) one(".cursor", chart).style.top = `${heights(chart)[this.slide]}%`;
+      for (const stack of this.stacks) one(".cursor", stack).style.left = `${shares(stack.dataset.lefts)[this.slide]}%`;
       this.lay();
     }
 
@@ -71,7 +75,12 @@
   }
 
   /* How far below the top of a chart each slice stands, in per cent. */
-  const heights = (chart) => chart.dataset.heights.trim().split(" ").map(Number);
+  const shares = (words) => words.trim().split(" ").map(Number);
+  const heights = (chart) => shares(chart.dataset.heights);
+  const nearest = (places, at) => {
+    const away = places.map((place) => Math.abs(place - at));
+    return away.indexOf(Math.min(...away));
+  };
 
   /* Pictures of one plane, with their switches and the numbers beside them. */
   class Board {
@@ -344,7 +353,7 @@
   /* Names of slices in tables, and charts along the spine, lead to their slice. */
   function ways() {
     for (const viewer of viewers) {
-      for (const button of viewer.beside.flatMap((element) => all("[data-go]", element))) {
+      for (const button of viewer.ways) {
         button.addEventListener("click", () => viewer.show(Number(button.dataset.go)));
       }
       for (const line of viewer.lines) {
@@ -353,9 +362,13 @@
       for (const chart of viewer.charts) {
         chart.addEventListener("click", (event) => {
           const box = chart.getBoundingClientRect();
-          const at = 100 * (event.clientY - box.top) / box.height;
-          const away = heights(chart).map((height) => Math.abs(height - at));
-          viewer.show(away.indexOf(Math.min(...away)));
+          viewer.show(nearest(heights(chart), 100 * (event.clientY - box.top) / box.height));
+        });
+      }
+      for (const stack of viewer.stacks) {
+        stack.addEventListener("click", (event) => {
+          const box = stack.getBoundingClientRect();
+          viewer.show(nearest(shares(stack.dataset.lefts), 100 * (event.clientX - box.left) / box.width));
         });
       }
     }
