@@ -31,7 +31,9 @@ def masks_of(series, flags=None):
 
 
 def test_each_slice_has_a_row_where_its_sac_is(series):
-    rows = name_slices(series, masks_of(series))
+    names = name_slices(series, masks_of(series))
+    assert names.numbering is None
+    rows = names.rows
     assert [(row.block, row.slice, row.instance) for row in rows] == [
         (block, k, f"{block}.{k}") for block in (0, 1) for k in range(3)
     ]
@@ -51,7 +53,7 @@ def test_a_slice_without_a_sac_lies_at_the_middle_of_its_picture_and_says_why(se
         first.volume.with_array(np.zeros(first.volume.shape, np.uint16)),
         (("not-an-axial-lumbar-slice",), (), ("motion", "dark-band")),
     )
-    rows = name_slices(series, [empty, masks_of(series)[1]])
+    rows = name_slices(series, [empty, masks_of(series)[1]]).rows
     assert [row.flags for row in rows[:3]] == list(empty.flags)
     assert (rows[1].x_mm, rows[1].y_mm, rows[1].z_mm) == (0.0, 8.0, 5.0)
 

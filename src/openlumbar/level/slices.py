@@ -1,25 +1,34 @@
-"""Axial slices as rows of ``levels.csv``: where each lies, and what is doubted of it.
+"""Axial slices as rows of ``levels.csv``: where each lies, of which level, how surely.
 
-Their levels are not known yet: ``level`` and ``disc_level`` are empty, the source is
-``none`` and the confidence 0.
+::
+
+    sagittal names ──► place_slices ─┐
+                       (geometry.py) ├──► reconcile ──► rows, numbering
+    looks of slices ─► read_stack ───┘  (reconcile.py)
+                       (stack.py)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from openlumbar.core.anatomy import SPINAL_CANAL
 from openlumbar.core.errors import StageError
 from openlumbar.core.exam import Series
-from openlumbar.core.levels import LevelRow
+from openlumbar.core.levels import SliceLooks
 from openlumbar.core.masks import AxialMask
+from openlumbar.level.geometry import place_slices
+from openlumbar.level.naming import SeriesLevels
+from openlumbar.level.reconcile import SliceNames, reconcile
+from openlumbar.level.stack import read_stack
 
 
-def name_slices(series: Series, found: Sequence[AxialMask]) -> tuple[LevelRow, ...]:
-    """Make the row of each slice of an axial series.
+def name_slices(
+    series: Series,
+    found: Sequence[AxialMask],
+    spines: Sequence[SeriesLevels] = (),
+    looks: Sequence[SliceLooks] = (),
+) -> SliceNames:
+    """Name each slice of an axial series by geometry, by looks, or by both.
 
     Parameters
     ----------
@@ -27,53 +36,27 @@ def name_slices(series: Series, found: Sequence[AxialMask]) -> tuple[LevelRow, .
         For its name, its blocks' geometry and their instances.
     found
         One a block, on the block's own grid; its flags become those of the rows.
+    spines
+        Named anatomy of the sagittal series of the same exam.
+    looks
+        What a classifier says of the slices; those of other series are passed over.
 
     Returns
     -------
-    tuple of LevelRow
-        Block by block, in the order of the slices. The centre (LPS, mm) is that of the dural
-        sac; on a slice without one, of the picture.
+    SliceNames
+        Rows block by block, in the order of the slices, and the numbering of the series.
+        Without spines and looks rows have no level, source ``none`` and confidence 0, and
+        there is no numbering.
 
     Raises
     ------
     StageError
-        ``found`` does not fit the series' blocks.
+        ``found`` does not fit the series' blocks, or ``looks`` do not fit its slices.
     """
     _check(series, found)
-    return tuple(
-        _row(series, block, k, mask)
-        for block, mask in enumerate(found)
-        for k in range(mask.labels.shape[0])
-    )
-
-
-def _row(series: Series, block: int, k: int, mask: AxialMask) -> LevelRow:
-    x, y, z = (
-        float(value) for value in mask.labels.to_patient((k, *_centre(mask.labels.array[k])))
-    )
-    return LevelRow(
-        series=series.name,
-        block=block,
-        slice=k,
-        instance=series.blocks[block].instances[k],
-        structure="slice",
-        label=0,
-        level="",
-        disc_level="",
-        level_confidence=0.0,
-        x_mm=round(x, 3),
-        y_mm=round(y, 3),
-        z_mm=round(z, 3),
-        source="none",
-        flags=mask.flags[k],
-    )
-
-
-def _centre(codes: NDArray[np.uint16]) -> tuple[float, float]:
-    """Row and column of the sac's centre, or of the picture's."""
-    sac = np.argwhere(codes == SPINAL_CANAL)
-    row, column = sac.mean(axis=0) if len(sac) else (np.array(codes.shape) - 1) / 2
-    return float(row), float(column)
+    placing = place_slices(series, found, spines) if spines else None
+    reading = read_stack(series, found, looks) if looks else None
+    return reconcile(series, found, placing, reading, spines)
 
 
 def _check(series: Series, found: Sequence[AxialMask]) -> None:

@@ -74,7 +74,7 @@ def _rows(found: _Found, stages: Stages) -> tuple[LevelRow, ...]:
     rows: list[LevelRow] = []
     for series, masks in found:
         with stages.stage("level", series.name):
-            rows += name_slices(series, masks)
+            rows += name_slices(series, masks).rows
     return tuple(rows)
 
 

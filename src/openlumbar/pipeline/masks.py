@@ -220,7 +220,7 @@ def _axial(
     found = [_taken(volume, body) for volume, body in zip(labels, bodies, strict=True)]
     rows: tuple[LevelRow, ...] = ()
     with stages.stage("level", series.name):
-        rows = name_slices(series, found)
+        rows = name_slices(series, found).rows
     measurements: tuple[Measurement, ...] = ()
     with stages.stage("measure", series.name):
         measurements = measure_axial(series, found, rows)
