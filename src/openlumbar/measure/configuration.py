@@ -152,10 +152,9 @@ def _margin(slice_: AxialSlice, side: str, of: Named, across: Across | None) -> 
         return of.nothing(MARGIN, *(() if of.holding else ("neighbour-missing",)))
     regions = [slice_.regions[CODES[muscle, side]] for muscle in (QUADRATUS, ERECTOR)]
     outward = across.left if side == "left" else -across.left
-    ends = [_end(region, outward) for region in regions]
-    if ends[0] is None or ends[1] is None:
+    one, other = (_end(region, outward) for region in regions)
+    if one is None or other is None:
         return of.nothing(MARGIN, "not-measurable")
-    one, other = ends
     parts = (one.sd_mm, other.sd_mm, across.sd * (one.depth_mm - other.depth_mm))
     return of.number(MARGIN, one.reach_mm - other.reach_mm, float(np.linalg.norm(parts)))
 
