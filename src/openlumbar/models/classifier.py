@@ -38,6 +38,11 @@ class Classified:
     signs: NDArray[np.float32]
     activation: NDArray[np.float32]
 
+    def of(self, n: int) -> Classified:
+        """What is said of picture ``n`` alone."""
+        one = slice(n, n + 1)
+        return Classified(self.probability[one], self.signs[one], self.activation[one])
+
 
 class Classifier(Protocol):
     """Whatever says of prepared pictures what they show."""
