@@ -33,10 +33,11 @@ def _train_cho2022(recipe: Cho2022Recipe, data: Path, out: Path) -> Path:
     try:
         from openlumbar.train.cho2022 import train_cho2022
     except ModuleNotFoundError as error:
-        if error.name not in _LIBRARIES:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _LIBRARIES:
             raise
         raise OptionError(
-            f"the recipe {recipe.name!r} needs {_LIBRARIES[error.name]}, which is not installed: "
+            f"the recipe {recipe.name!r} needs {_LIBRARIES[missing]}, which is not installed: "
             "pip install 'openlumbar[train]'"
         ) from error
     return train_cho2022(recipe, data, out)
