@@ -28,7 +28,7 @@ UNUSABLE = frozenset({"upside-down", "not-a-lumbar-spine"})
 #: Slices are named up to so many levels beyond what the sagittal series shows.
 BEYOND = 0.5
 #: Planes that cross the axis at a flatter angle than this are not placed.
-LEAST_ANGLE_DEG = 15.0
+LEAST_ANGLE_DEG = 5.0
 #: A plane this flat to the axis or steeper is trusted in full.
 _GOOD_ANGLE_DEG = 40.0
 #: How far outside of its picture a slice's plane may cross the axis, mm.

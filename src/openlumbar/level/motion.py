@@ -149,9 +149,8 @@ def _centre(labels: Volume, k: int, mask: NDArray[np.bool_], least_mm2: float) -
     count = by_row.sum()
     if count * height * width < least_mm2:
         return _NOWHERE
-    row, column = (
-        (counts * np.arange(len(counts))).sum() / count for counts in (by_row, by_column)
-    )
+    row = (by_row * np.arange(len(by_row))).sum() / count
+    column = (by_column * np.arange(len(by_column))).sum() / count
     return labels.to_patient((k, row, column))
 
 

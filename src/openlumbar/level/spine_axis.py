@@ -29,8 +29,11 @@ TAIL_MM = 60.0
 _TAIL_BASE_MM = 20.0
 #: Centres nearer to each other than this cannot be two structures, mm.
 _LEAST_APART_MM = 2.0
-#: Lines beside the axis that endplates are read on, mm backward and mm across the slices.
-_BESIDE_MM = tuple((back, across) for across in (-4.0, 0.0, 4.0) for back in (-6.0, -3.0, 0.0, 3.0))
+#: Lines beside the axis that endplates are read on: mm backward …
+_BACK_MM = (-4.5, -1.5, 1.5, 4.5)
+#: … and in parts of their distance across the slices: with thirds of it the stairs that slices
+#: make of a lean average out.
+_ASIDE_SLICES = (-1 / 3, 0.0, 1 / 3)
 #: A disc of fewer voxels has no plane; one narrower than this does not show its lean, mm.
 _LEAST_VOXELS, _WIDE_MM = 12, 15.0
 #: Variance given to a direction in which nothing is thin, mm².
@@ -123,7 +126,8 @@ class Curve:
 
     def nearest(self, point: ArrayLike) -> float:
         """Arc length of the sample nearest to a point (LPS)."""
-        return float(self.along_mm[np.linalg.norm(self.points - point, axis=1).argmin()])
+        away = np.linalg.norm(self.points - np.asarray(point, float), axis=1)
+        return float(self.along_mm[away.argmin()])
 
 
 @dataclass(frozen=True, eq=False)
@@ -313,13 +317,13 @@ def _solid(levels: SeriesLevels, block: int) -> Volume:
     labels = levels.masks.labels[block]
     if not levels.masks.bodies:
         return labels
-    vertebrae = [
-        row.label for row in levels.rows if row.block == block and row.structure == "vertebra"
-    ]
-    is_vertebra = np.zeros(int(labels.array.max(initial=0)) + 1, bool)
-    is_vertebra[[code for code in vertebrae if code < len(is_vertebra)]] = True
     bodies = levels.masks.bodies[block].array
-    return labels.with_array(np.where(is_vertebra[labels.array], bodies, labels.array))
+    # The bodies of S2, and those of other tools, may not be told apart.
+    told = {*np.unique(bodies).tolist()}
+    rows = [row for row in levels.rows if row.block == block and row.structure == "vertebra"]
+    is_body = np.zeros(int(labels.array.max(initial=0)) + 1, bool)
+    is_body[[row.label for row in rows if row.label < len(is_body) and row.label in told]] = True
+    return labels.with_array(np.where(is_body[labels.array], bodies, labels.array))
 
 
 def _measured(
@@ -372,12 +376,14 @@ def _normal(one: _Structure, volume: Volume, direction: NDArray[np.float64]) -> 
 
 
 def _labels_beside(curve: Curve, volume: Volume) -> NDArray[np.integer]:
-    """Codes on lines beside the axis, ``[line, sample]``; slices end where the stack does."""
-    across = volume.affine[:3, 2] / volume.spacing_mm[0]
-    backward = np.cross(curve.tangents, across)
+    """Codes on lines beside the axis, ``[aside, back, sample]``."""
+    step = volume.spacing_mm[0]
+    backward = np.cross(curve.tangents, volume.affine[:3, 2] / step)
     backward /= np.maximum(np.linalg.norm(backward, axis=1, keepdims=True), 1e-9)
-    lines = np.stack([curve.points + b * backward + a * across for b, a in _BESIDE_MM])
-    index = np.rint(volume.to_index(lines)).astype(int)
+    sideways = np.cross(backward, curve.tangents)
+    asides, backs = np.meshgrid(np.array(_ASIDE_SLICES) * step, _BACK_MM, indexing="ij")
+    beside = asides[..., None, None] * sideways + backs[..., None, None] * backward
+    index = np.rint(volume.to_index(curve.points + beside)).astype(int)
     # A spine that leaves the slab goes on as on its last slice.
     index[..., 0] = np.clip(index[..., 0], 0, volume.shape[0] - 1)
     inside = ((index >= 0) & (index < volume.shape)).all(-1)
@@ -387,16 +393,23 @@ def _labels_beside(curve: Curve, volume: Volume) -> NDArray[np.integer]:
 
 
 def _extent(on: NDArray[np.bool_], along_mm: NDArray[np.float64]) -> tuple[float, float] | None:
-    """First and last arc length of a structure: medians over the lines that meet it.
+    """First and last arc length of a structure on lines ``[aside, back, sample]``.
 
     On a line it reaches half its length to either side of its middle, so that neither a
-    speck nor a hole counts for more than its size.
+    speck nor a hole counts for more than its size. Of lines one behind the other the median
+    is taken, of those side by side the mean.
     """
-    halves = [(np.median(along_mm[line]), line.sum() * STEP_MM / 2) for line in on if line.any()]
-    if not halves:
+    sides = [[_on_line(line, along_mm) for line in lines if line.any()] for lines in on]
+    ends = [np.median(side, axis=0) for side in sides if side]
+    if not ends:
         return None
-    middles, reach = np.array(halves).T
-    return float(np.median(middles - reach)), float(np.median(middles + reach))
+    start, end = np.mean(ends, axis=0)
+    return float(start), float(end)
+
+
+def _on_line(line: NDArray[np.bool_], along_mm: NDArray[np.float64]) -> tuple[float, float]:
+    middle, reach = float(np.median(along_mm[line])), float(line.sum()) * STEP_MM / 2
+    return middle - reach, middle + reach
 
 
 def _uncut(stretches: list[Stretch], rows: Sequence[LevelRow], curve: Curve) -> list[Stretch]:
