@@ -110,9 +110,13 @@ def _restless(rng: np.random.Generator) -> Archived:
 
 
 def _transitional(rng: np.random.Generator) -> Archived:
-    count = int(rng.choice([4, 5, 6]))
-    transition = str(rng.choice(["sacralised", "lumbarised"])) if count == 5 else "none"
-    anatomy = AnatomyRanges(lumbar_count=count, transition=transition)
+    transition = str(rng.choice(["sacralised", "lumbarised"]))
+    anatomy = AnatomyRanges(lumbar_count=5, transition=transition)
+    return Archived(replace(COARSE_SERIES, anatomy=anatomy))
+
+
+def _miscounted(rng: np.random.Generator) -> Archived:
+    anatomy = AnatomyRanges(lumbar_count=int(rng.choice([4, 6])))
     return Archived(replace(COARSE_SERIES, anatomy=anatomy))
 
 
@@ -122,7 +126,8 @@ KINDS: dict[str, Callable[[np.random.Generator], Archived]] = {
     "one stack, tilted": _stacked,
     "scoliosis": _curved,
     "the patient moved": _restless,
-    "four or six lumbar vertebrae, transitions": _transitional,
+    "transitional vertebra": _transitional,
+    "four or six lumbar vertebrae": _miscounted,
 }
 
 
@@ -188,18 +193,18 @@ def cases_of(
 # -- with networks -------------------------------------------------------------------------
 
 
-def pictured(seed: int, *, sagittal: bool) -> Phantom:
+def pictured(seed: int, *, sagittal: bool, counts: Sequence[int] = (5,)) -> Phantom:
     """An exam to be segmented by the networks, by a scanner drawn by chance.
 
-    Five blocks of four slices, or a stack, T1w or T2w; anatomy by its usual chances but five
-    lumbar vertebrae, as Cho et al. 2022 left out transitional ones.
+    Five blocks of four slices, or a stack, T1w or T2w; anatomy by its usual chances but
+    without transitional vertebrae, which Cho et al. 2022 left out.
     """
     rng = np.random.default_rng(seed)
     contrast = Weighting.T1 if rng.random() < 0.4 else Weighting.T2
     stack = bool(rng.random() < 0.3)
     frame = AxialFrame(pixel_mm=0.9, stack=stack, slice_mm=5.0 if stack else 4.4)
     series = PhantomOptions(
-        anatomy=AnatomyRanges(lumbar_count=5, transition="none"),
+        anatomy=AnatomyRanges(lumbar_count=counts[seed % len(counts)], transition="none"),
         contrasts=(Weighting.T2,) if sagittal else (),
         axial_contrasts=(contrast,),
         axial=frame,
@@ -222,9 +227,9 @@ def by_looks(
     return cases_of("axial alone", seed, truth, name_slices(series, found, (), looks), looks)
 
 
-def by_everything(seed: int, analyze: Callable) -> list[Case]:
+def by_everything(seed: int, analyze: Callable, counts: Sequence[int]) -> list[Case]:
     """Every axial slice of an exam that went through the whole pipeline."""
-    phantom = pictured(seed, sagittal=True)
+    phantom = pictured(seed, sagittal=True, counts=counts)
     levels = analyze(phantom.exam).levels
     ((series, truth),) = axial_of(phantom)
     rows = tuple(row for row in levels.rows if row.series == series.name)
