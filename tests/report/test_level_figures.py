@@ -181,10 +181,10 @@ def test_the_mean_map_of_a_disc_is_bright_where_its_maps_are():
     # quarter reaches from 10 to 40 and from 6 to 26 mm, and all else is grey.
     picture = maps[0].picture.astype(int)
     colour = picture.max(axis=2) - picture.min(axis=2)
-    rows, columns = np.nonzero(colour > 60)
+    rows, columns = np.nonzero(colour > 40)
     per_mm, front_mm, side_mm = 1.6, 75.0, 130.0
-    assert rows.mean() / per_mm - front_mm == pytest.approx(16 - 30.5, abs=1.0)
-    assert columns.mean() / per_mm - side_mm == pytest.approx(25 - 40.5, abs=1.0)
+    assert rows.mean() / per_mm - front_mm == pytest.approx(16 - 30.5, abs=1.5)
+    assert columns.mean() / per_mm - side_mm == pytest.approx(25 - 40.5, abs=1.5)
 
 
 def test_without_looks_there_are_no_maps():
