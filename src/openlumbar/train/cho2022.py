@@ -205,8 +205,8 @@ class _Task:
                 channels=WHOLE_CHANNELS,
                 divisor=1,
                 neighbour_mm=(0.0, 0.0, 0.0),
-                intensity="the slice's background becomes 0, percentile 92 of what is brighter "
-                "is cut off at 1.2 times itself, which becomes 1",
+                intensity="the slice's background becomes 0 and percentile 92 of what is brighter "
+                "becomes 1 / 1.2, cut off at 1",
                 preprocessing="openlumbar.level.looks.whole_picture",
                 pixels=WHOLE_SHAPE,
             ),
