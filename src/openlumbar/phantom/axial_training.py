@@ -121,7 +121,8 @@ class AxialTrainingCase:
         Of the slice in the sagittal plane, positive when its front lies lower than its back.
     position
         Where the slice's plane cuts the curve through the discs' middles, on the scale of
-        :data:`openlumbar.core.levels.POSITIONS`: T12-L1 at 0, L1-L2 at 1 and so on.
+        :data:`openlumbar.core.levels.POSITIONS`: T12-L1 at 0, L1-L2 at 1 and so on; nan
+        where it is no slice of the lumbar spine, whose ``level`` is empty.
     landmarks
         ``uint8[row, column]`` of :class:`openlumbar.phantom.canvas.Landmark`.
     lumbar_count, transition
@@ -266,17 +267,33 @@ def _crossing(
     return slabs
 
 
-def _case(
-    rng: np.random.Generator, scene: Scene, curve: DiscCurve, options: AxialTrainingOptions
-) -> AxialTrainingCase:
-    # Below the last disc the curve ends, and the slice goes through that one.
-    place = min(_place(rng, curve), len(curve.names) - 1)
-    nearest = int(np.clip(round(place), 0, len(curve.names) - 1))
+@dataclass(frozen=True, eq=False)
+class _Cut:
+    """Where a slice goes, and what is said of that: its position and the nearest disc."""
+
+    point: NDArray[np.float64]
+    frame: SliceFrame
+    position: float
+    level: str
+
+
+def _along(
+    rng: np.random.Generator, curve: DiscCurve, place: float, options: AxialTrainingOptions
+) -> _Cut:
+    """A slice through a place on the discs' curve, which ends with the last disc."""
+    place = float(np.clip(place, 0, len(curve.names) - 1))
+    nearest = round(place)
     frame = _frame(rng, float(curve.tilts_deg[nearest]), options)
-    thickness = float(rng.uniform(*options.slice_mm))
-    grid = slice_grid(curve.at(place), frame, thickness)
+    position = place - curve.names.index("T12-L1")
+    return _Cut(curve.at(place), frame, position, curve.names[nearest])
+
+
+def _imaged(
+    rng: np.random.Generator, scene: Scene, cut: _Cut, options: AxialTrainingOptions
+) -> AxialTrainingCase:
+    frame, thickness = cut.frame, float(rng.uniform(*options.slice_mm))
+    grid = slice_grid(cut.point, frame, thickness)
     sample = scene.sample(grid, thickness, options.planes, spread=AXIAL_SPREAD)
-    landmarks = np.zeros(frame.shape, np.uint8) if sample.landmarks is None else sample.landmarks[0]
     contrast, signals = _contrast(rng, options)
     image = acquire(
         scene, sample, signals, sample_scanner(rng, Plane.AXIAL), rng, _crossing(rng, grid, options)
@@ -288,10 +305,10 @@ def _case(
         fat=np.rint(sample.fat_part()[0] * 255).astype(np.uint8),
         pixel_mm=frame.pixel_mm,
         contrast=contrast,
-        level=curve.names[nearest],
+        level=cut.level,
         tilt_deg=frame.tilt_deg,
-        position=place - curve.names.index("T12-L1"),
-        landmarks=landmarks,
+        position=cut.position,
+        landmarks=sample.landmarks[0],
         lumbar_count=scene.spine.anatomy.lumbar_count,
         transition=scene.spine.anatomy.transition,
     )
@@ -318,7 +335,7 @@ def axial_training_cases(
     scene = Scene(sample_anatomy(rng, options.anatomy), rng)
     curve = disc_curve(scene.spine)
     for _ in range(options.slices):
-        yield _case(rng, scene, curve, options)
+        yield _imaged(rng, scene, _along(rng, curve, _place(rng, curve), options), options)
 
 
 def axial_training_case(
@@ -329,3 +346,69 @@ def axial_training_case(
     Parameters are those of :func:`axial_training_cases`.
     """
     return next(axial_training_cases(rng, options))
+
+
+def other_training_cases(
+    rng: np.random.Generator, options: AxialTrainingOptions | None = None
+) -> Iterator[AxialTrainingCase]:
+    """Draw an anatomy, and slices of it that a classifier of levels has to tell apart.
+
+    In equal parts coronal and sagittal ones, ones of the thorax (T5 to T9), ones below the
+    sacrum, and axial ones between T9 and T12, which do have a position.
+
+    Parameters
+    ----------
+    rng, options
+        As those of :func:`axial_training_cases`.
+
+    Yields
+    ------
+    AxialTrainingCase
+        ``options.slices`` of them.
+    """
+    options = options or AxialTrainingOptions()
+    scene = Scene(sample_anatomy(rng, options.anatomy), rng)
+    curve = disc_curve(scene.spine)
+    for _ in range(options.slices):
+        cut = _OTHER[int(rng.integers(len(_OTHER)))](rng, curve, options)
+        yield _imaged(rng, scene, cut, options)
+
+
+def _of_no_level(cut: _Cut) -> _Cut:
+    return replace(cut, position=float("nan"), level="")
+
+
+def _lumbar_place(rng: np.random.Generator, curve: DiscCurve) -> float:
+    return float(rng.uniform(curve.names.index("T12-L1"), len(curve.names) - 1))
+
+
+def _coronal(rng: np.random.Generator, curve: DiscCurve, options: AxialTrainingOptions) -> _Cut:
+    cut = _along(rng, curve, _lumbar_place(rng, curve), options)
+    upright = replace(cut.frame, tilt_deg=float(rng.choice([-90, 90]) + rng.normal(0, 5)))
+    return _of_no_level(replace(cut, frame=upright))
+
+
+def _sagittal(rng: np.random.Generator, curve: DiscCurve, options: AxialTrainingOptions) -> _Cut:
+    cut = _along(rng, curve, _lumbar_place(rng, curve), options)
+    upright = replace(cut.frame, tilt_deg=0.0, lean_deg=float(rng.choice([-90, 90])))
+    beside = np.array([rng.normal(0, 20), 0.0, 0.0])
+    return _of_no_level(replace(cut, frame=upright, point=cut.point + beside))
+
+
+def _thoracic(rng: np.random.Generator, curve: DiscCurve, options: AxialTrainingOptions) -> _Cut:
+    return _of_no_level(_along(rng, curve, rng.uniform(0, curve.names.index("T9-T10")), options))
+
+
+def _below(rng: np.random.Generator, curve: DiscCurve, options: AxialTrainingOptions) -> _Cut:
+    cut = _along(rng, curve, len(curve.names) - 1, options)
+    down = np.array([0.0, rng.uniform(0, 40), rng.uniform(-130, -85)])
+    plain = replace(cut.frame, tilt_deg=float(rng.normal(0, 8)))
+    return _of_no_level(replace(cut, frame=plain, point=cut.point + down))
+
+
+def _above(rng: np.random.Generator, curve: DiscCurve, options: AxialTrainingOptions) -> _Cut:
+    first = curve.names.index("T9-T10")
+    return _along(rng, curve, rng.uniform(first, first + 2.5), options)
+
+
+_OTHER = (_coronal, _sagittal, _thoracic, _below, _above)

@@ -6,7 +6,7 @@ dural sac, discs, bodies. Each vertebra is evaluated only where the plane comes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ class GridSample:
         Of the slices.
     landmarks
         ``uint8[k, j, i]`` in the middle of each slice, values of
-        :class:`openlumbar.phantom.canvas.Landmark`; None where nobody asked.
+        :class:`openlumbar.phantom.canvas.Landmark`; empty where nobody asked.
     """
 
     grid: Volume
@@ -54,7 +54,7 @@ class GridSample:
     codes: NDArray[np.uint16]
     regions: NDArray[np.uint8]
     thickness_mm: float
-    landmarks: NDArray[np.uint8] | None = None
+    landmarks: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint8))
 
     @property
     def spine(self) -> NDArray[np.uint16]:

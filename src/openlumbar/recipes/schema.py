@@ -16,7 +16,7 @@ from openlumbar.recipes.strict import Strict as _Strict
 _FOLDER = Path(__file__).parent
 #: Recipes that are shipped, by name.
 RECIPES: dict[str, Path] = {
-    name: _FOLDER / f"{name}.toml" for name in ("sagittal", "axial", "cho2022")
+    name: _FOLDER / f"{name}.toml" for name in ("sagittal", "axial", "level", "cho2022")
 }
 
 
@@ -239,10 +239,91 @@ class AxialRecipe(_Strict):
         return self
 
 
-Recipe = SagittalRecipe | AxialRecipe | Cho2022Recipe
-_SCHEMAS: dict[str, type[SagittalRecipe] | type[AxialRecipe] | type[Cho2022Recipe]] = {
+class LevelBatchRecipe(_Strict):
+    """What one training step sees.
+
+    Attributes
+    ----------
+    size
+        Pictures.
+    fresh
+        How many of them are cut anew; the others were seen a while before, in other contrast
+        and with other mistakes in their tissues. Cutting costs more than learning.
+    remembered
+        Pictures to choose those others from.
+    """
+
+    size: Positive
+    fresh: Positive
+    remembered: Positive
+
+    @model_validator(mode="after")
+    def _fresh_fits(self) -> LevelBatchRecipe:
+        if self.fresh > self.size:
+            raise ValueError("fresh must not be more than size")
+        return self
+
+
+class LevelStageRecipe(_Strict):
+    """One stretch of training on one mixture of sources.
+
+    Attributes
+    ----------
+    weights
+        How often each source is drawn from, relative to the others: phantoms, with their own
+        tissues or as the axial model sees them; pictures that are no slices of a lumbar spine
+        (``other``); the user's ``own``.
+    """
+
+    name: str
+    iterations: Positive
+    weights: Annotated[
+        dict[Literal["phantom", "other", "own"], Annotated[float, Field(ge=0)]],
+        Field(min_length=1),
+    ]
+
+
+class LevelSourcesRecipe(_Strict):
+    """How many pictures are made.
+
+    Attributes
+    ----------
+    phantoms, others
+        Phantom people whose slices, and people whose other pictures are learnt from.
+    tune
+        Phantom people that the card's first figures are taken from.
+    slices
+        Of one person.
+    segmented
+        Share of the people whose tissues the axial model finds, mistakes and all.
+    """
+
+    phantoms: Annotated[int, Field(ge=0)]
+    others: Annotated[int, Field(ge=0)]
+    tune: Annotated[int, Field(ge=0)]
+    slices: Positive
+    segmented: Share
+
+
+class LevelRecipe(_Strict):
+    """The recipe of the level classifier that ships."""
+
+    task: Literal["level"]
+    name: str
+    source: str
+    network: NetworkRecipe
+    batch: LevelBatchRecipe
+    schedule: ScheduleRecipe
+    stage: tuple[LevelStageRecipe, ...]
+    sources: LevelSourcesRecipe
+    held_out: HeldOutRecipe
+
+
+Recipe = SagittalRecipe | AxialRecipe | LevelRecipe | Cho2022Recipe
+_SCHEMAS: dict[str, type[Recipe]] = {
     "sagittal": SagittalRecipe,
     "axial": AxialRecipe,
+    "level": LevelRecipe,
     "cho2022": Cho2022Recipe,
 }
 

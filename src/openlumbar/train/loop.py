@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,9 @@ from torch import Tensor, nn
 from openlumbar.train.losses import dice_cross_entropy
 
 log = logging.getLogger(__name__)
+
+#: Takes what the network gives, and a target.
+Loss = Callable[[Any, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -47,23 +51,27 @@ def fit(
     checkpoint: Path,
     *,
     until: int | None = None,
+    loss: Loss = dice_cross_entropy,
 ) -> nn.Module:
     """Train and return the network with averaged weights.
 
     Parameters
     ----------
     network
-        Maps ``[batch, channels, rows, columns]`` to logits of the same grid.
+        Maps ``[batch, channels, rows, columns]`` to what the loss takes; logits of the same
+        grid for the loss of segmentations.
     draw
-        Gives an augmented batch from a random generator.
+        Gives an augmented batch from a random generator: images and the loss's target.
     schedule
         Iterations and rates.
     checkpoint
         Where the state is kept; an existing file is resumed.
     until
         Stop after this iteration of the schedule; its end when None.
+    loss
+        Of what the network gives, against a target.
     """
-    run = _Run(network, schedule)
+    run = _Run(network, schedule, loss)
     if checkpoint.exists():
         run.restore(checkpoint)
     rng = torch.Generator().manual_seed(schedule.seed + run.iteration)
@@ -89,7 +97,8 @@ def fit(
 class _Run:
     """Network, its running average and the optimiser, moved on one step at a time."""
 
-    def __init__(self, network: nn.Module, schedule: Schedule) -> None:
+    def __init__(self, network: nn.Module, schedule: Schedule, loss: Loss) -> None:
+        self._loss = loss
         self.network = network.train()
         self.average = copy.deepcopy(network)
         self.schedule = schedule
@@ -102,7 +111,7 @@ class _Run:
             group["lr"] = self.schedule.rate(self.iteration)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.schedule.bfloat16):
             logits = self.network(image.contiguous(memory_format=torch.channels_last))
-        loss = dice_cross_entropy(logits, target)
+        loss = self._loss(logits, target)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)

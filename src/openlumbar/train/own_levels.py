@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +52,29 @@ class LevelPicture:
     level: str
 
 
+@dataclass(frozen=True, eq=False)
+class OwnSlice:
+    """One axial slice that the table names, as it is stored.
+
+    Attributes
+    ----------
+    patient, level
+        As in the table.
+    name
+        File and slice.
+    picture
+        ``[row, column]``, rows from front to back, columns toward the patient's left.
+    spacing_mm
+        Between rows and between columns; None of an image, whose pixels have no size.
+    """
+
+    patient: str
+    level: str
+    name: str
+    picture: NDArray
+    spacing_mm: tuple[float, float] | None
+
+
 def level_picture(
     patient: str, level: str, slice_: NDArray, spacing_mm: tuple[float, float]
 ) -> LevelPicture:
@@ -92,9 +115,33 @@ def read_own_levels(folder: Path) -> list[LevelPicture]:
     InputError
         The table is absent or wrong, or a slice cannot be read; the message says in which line.
     """
-    rows = _read_table(folder / LEVELS_FILE)
+    return [
+        level_picture(one.patient, one.level, one.picture, one.spacing_mm or (1.0, 1.0))
+        for one in read_own_slices(folder)
+    ]
+
+
+def read_own_slices(
+    folder: Path, levels: Sequence[str] = (*DISC_LEVELS, OTHER)
+) -> Iterator[OwnSlice]:
+    """Read the slices of :func:`read_own_levels` without making pictures of them.
+
+    Parameters
+    ----------
+    folder
+        Of the data.
+    levels
+        Names that the table may hold.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_own_levels`.
+    """
+    rows = _read_table(folder / LEVELS_FILE, levels)
     reader = _Reader(folder)
-    return [reader.picture(row) for row in rows]
+    for row in rows:
+        yield reader.read(row)
 
 
 # -- the table -----------------------------------------------------------------------------
@@ -122,7 +169,7 @@ def _wrong(line: int, what: str) -> InputError:
     return InputError(f"{LEVELS_FILE}, line {line}: {what}")
 
 
-def _read_table(path: Path) -> list[_Row]:
+def _read_table(path: Path, levels: Sequence[str]) -> list[_Row]:
     try:
         text = path.read_text("utf-8-sig")
     except FileNotFoundError:
@@ -132,20 +179,21 @@ def _read_table(path: Path) -> list[_Row]:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as UTF-8 text ({error})") from None
-    rows = list(_rows(csv.DictReader(text.splitlines(), strict=True)))
+    rows = list(_rows(csv.DictReader(text.splitlines(), strict=True), levels))
     if not rows:
         raise InputError(f"{path}: it names no slice; a line for each slice is expected")
     _check_unique(rows)
     return rows
 
 
-def _rows(table: csv.DictReader[str]) -> Iterator[_Row]:
+def _rows(table: csv.DictReader[str], levels: Sequence[str]) -> Iterator[_Row]:
     try:
         _check_columns(table.fieldnames or ())
         for cells in table:
             if None in cells or None in cells.values():
                 raise _wrong(table.line_num, "it has more or fewer cells than the first line")
-            yield _row(table.line_num, {key: value.strip() for key, value in cells.items()})
+            stripped = {key: value.strip() for key, value in cells.items()}
+            yield _row(table.line_num, stripped, levels)
     except csv.Error as error:
         raise _wrong(table.line_num, f"not valid CSV ({error})") from None
 
@@ -162,13 +210,12 @@ def _check_columns(found: object) -> None:
         )
 
 
-def _row(line: int, cells: dict[str, str]) -> _Row:
+def _row(line: int, cells: dict[str, str], levels: Sequence[str]) -> _Row:
     for name in ("patient", "file"):
         if not cells[name]:
             raise _wrong(line, f"{name} is empty")
-    known = (*DISC_LEVELS, OTHER)
-    if cells["level"] not in known:
-        raise _wrong(line, f"level is {cells['level']!r}; it must be one of {', '.join(known)}")
+    if cells["level"] not in levels:
+        raise _wrong(line, f"level is {cells['level']!r}; it must be one of {', '.join(levels)}")
     return _Row(
         line=line,
         patient=cells["patient"],
@@ -212,14 +259,14 @@ class _Reader:
         self._folder = folder
         self._last: tuple[str, tuple[Series, ...]] = ("", ())
 
-    def picture(self, row: _Row) -> LevelPicture:
+    def read(self, row: _Row) -> OwnSlice:
         path = self._folder / row.file
         if not path.exists():
             raise _wrong(row.line, f"{row.file} is not in {self._folder}")
         if path.suffix.lower() in _PICTURES:
-            return level_picture(row.patient, row.level, _read_image(path, row), (1.0, 1.0))
+            return OwnSlice(row.patient, row.level, row.file, _read_image(path, row), None)
         slice_, spacing = _slice_of(self._series(path, row), row)
-        return level_picture(row.patient, row.level, slice_, spacing)
+        return OwnSlice(row.patient, row.level, f"{row.file}-{row.slice}", slice_, spacing)
 
     def _series(self, path: Path, row: _Row) -> Series:
         """The series that a row means: the one it names, or the only axial one."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from openlumbar.core.errors import OptionError
-from openlumbar.recipes import AxialRecipe, Cho2022Recipe, Recipe
+from openlumbar.recipes import AxialRecipe, Cho2022Recipe, LevelRecipe, Recipe
 from openlumbar.train.axial import train_axial
+from openlumbar.train.level import train_level
 from openlumbar.train.sagittal import train_sagittal
 
 #: What the recipes of published networks need beyond what ours do, by the name of import.
@@ -14,7 +15,9 @@ _LIBRARIES = {"timm": "timm", "torchvision": "torchvision", "sklearn": "scikit-l
 
 
 def train_network(recipe: Recipe, data: Path, out: Path) -> Path:
-    """Train by a recipe; see :func:`train_sagittal`, :func:`train_axial`, ``train_cho2022``.
+    """Train by a recipe.
+
+    See :func:`train_sagittal`, :func:`train_axial`, :func:`train_level` and ``train_cho2022``.
 
     Raises
     ------
@@ -25,6 +28,8 @@ def train_network(recipe: Recipe, data: Path, out: Path) -> Path:
         return _train_cho2022(recipe, data, out)
     if isinstance(recipe, AxialRecipe):
         return train_axial(recipe, data, out)
+    if isinstance(recipe, LevelRecipe):
+        return train_level(recipe, data, out)
     return train_sagittal(recipe, data, out)
 
 

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from openlumbar.models import ModelCard
 from openlumbar.recipes.schema import NetworkRecipe, ScheduleRecipe
-from openlumbar.train.loop import Schedule, fit
+from openlumbar.train.loop import Loss, Schedule, fit
+from openlumbar.train.losses import dice_cross_entropy
 from openlumbar.train.network import FoldedUNet
 
 log = logging.getLogger(__name__)
@@ -80,11 +81,14 @@ class Sources:
         Takes a stage and the cases by source.
     late
         Sources that need the network, and are read when their stage begins.
+    loss
+        Of what the network gives, against a batch's target.
     """
 
     read: Callable[[str, nn.Module], list[Any]]
     sampler: Callable[[Any, dict[str, list[Any]]], Sampler]
     late: frozenset[str] = frozenset()
+    loss: Loss = dice_cross_entropy
 
 
 def mixture(
@@ -144,5 +148,5 @@ def train_stages(
                 log.info("reading %s", name)
                 cases[name] = sources.read(name, average)
         sampler = sources.sampler(stage, cases)
-        average = fit(network, sampler.draw, schedule, checkpoint, until=done)
+        average = fit(network, sampler.draw, schedule, checkpoint, until=done, loss=sources.loss)
     return average
