@@ -6,6 +6,7 @@ import logging
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -64,8 +65,9 @@ class Features(nn.Module):
 
     mean: Tensor
     deviation: Tensor
+    network: Any  # a module, with what timm's have beyond
 
-    def __init__(self, network: nn.Module, reduce: int) -> None:
+    def __init__(self, network: Any, reduce: int) -> None:
         super().__init__()
         self.network = network
         self.reduce = reduce
@@ -77,7 +79,8 @@ class Features(nn.Module):
         """Feature maps ``[batch, feature, row, column]`` of ``[batch, 3, row, column]``."""
         if self.reduce > 1:
             image = functional.avg_pool2d(image, self.reduce)
-        return self.network.forward_features((image - self.mean) / self.deviation)
+        maps: Tensor = self.network.forward_features((image - self.mean) / self.deviation)
+        return maps
 
 
 def start_backbone(backbone: Backbone, pretrained: str, reduce: int = 1) -> StartedBackbone:
@@ -99,19 +102,20 @@ def start_backbone(backbone: Backbone, pretrained: str, reduce: int = 1) -> Star
         A file of weights was given that cannot be read, or is not of this network.
     """
     name = TIMM_NAMES[backbone]
-    model, start = None, "trained from scratch"
+    model: Any = None
+    start = "trained from scratch"
     if pretrained == HUB:
         model, start = _from_hub(name)
     elif pretrained != SCRATCH:
         model, start = _from_file(backbone, Path(pretrained))
     log.info("%s: %s", backbone, start)
-    built = timm.create_model(name) if model is None else model
+    built: Any = timm.create_model(name) if model is None else model
     built.reset_classifier(0)
     features = Features(built, reduce)
     return StartedBackbone(features, built.num_features, model is not None, start)
 
 
-def _from_hub(name: str) -> tuple[nn.Module | None, str]:
+def _from_hub(name: str) -> tuple[Any, str]:
     try:
         return timm.create_model(name, pretrained=True), "started from timm's ImageNet weights"
     except _LOADING_ERRORS as error:
@@ -123,7 +127,7 @@ def _from_hub(name: str) -> tuple[nn.Module | None, str]:
     return None, "trained from scratch: no ImageNet weights could be loaded"
 
 
-def _from_file(backbone: Backbone, path: Path) -> tuple[nn.Module, str]:
+def _from_file(backbone: Backbone, path: Path) -> tuple[Any, str]:
     if not path.is_file():
         raise OptionError(
             f"--pretrained {path}: no such file; give timm's weights of {backbone}, or 'hub', "
