@@ -3,11 +3,14 @@ import pytest
 
 from openlumbar.core.errors import StageError
 from openlumbar.core.exam import Block, Series, Weighting
+from openlumbar.core.levels import POSITIONS
 from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
 from openlumbar.level import name_slices
 from support_axial import axial_code_at, axial_mask
+from support_levels import BentSpine, axial_grid, axial_series, sagittal_grid, sagittal_levels
 from support_results import grid_points
+from support_stacks import looks_at, probabilities
 
 
 @pytest.fixture
@@ -64,3 +67,26 @@ def test_masks_of_another_series_are_refused(series):
         name_slices(series, masks[:1])
     with pytest.raises(StageError, match="flags a slice"):
         name_slices(series, [masks[0], axial_mask(masks[1].labels, ((),))])
+
+
+def test_names_come_from_geometry_and_looks_together():
+    spine = BentSpine(radius_mm=220.0)
+    grid = sagittal_grid(slices=15, size=(180, 90), middle=(5.0, 15.0, 0.0))
+    levels = sagittal_levels(spine, grid)
+    discs = ["L5-S1", "L3-L4", "L4-L5"]
+    cuts = [spine.at(spine.middle(name)) for name in discs]
+    series, found = axial_series([axial_grid(*cut, slices=3) for cut in cuts])
+    where = np.repeat([POSITIONS[name] for name in discs], 3)
+
+    def named(seen, spines=(levels,)):
+        return name_slices(series, found, spines, looks_at(series, probabilities(seen)))
+
+    agreed = named(where)
+    assert [row.disc_level for row in agreed.rows] == list(np.repeat(discs, 3))
+    assert {(row.source, row.flags) for row in agreed.rows} == {("both", ())}
+    assert [row.slice for row in agreed.rows if row.best] == [1, 1, 1]
+    geometry = name_slices(series, found, (levels,))
+    assert geometry.numbering.confidence < agreed.numbering.confidence
+    assert {row.source for row in geometry.rows} == {"geometry"}
+    assert [row.disc_level for row in named(where, ()).rows[1::3]] == discs
+    assert "level-conflict" in named(where - 1).numbering.flags
