@@ -5,9 +5,9 @@
 - *exam*: MuscleMap's annotated exam (``musclemap/sub-01_axial``, 20 slices): Dice of each
   muscle over the whole exam, both sides together, the mean over slices and sides that the
   annotator outlined (1 cm² or more), and the error of the cross-sectional area there.
-- *phantoms*: slices of unseen seeds, any level, tilt and contrast: Dice and mean distance
-  between boundaries of each structure, slice by slice where it covers 1 cm² or more and the
-  picture was recognised.
+- *phantoms*: slices of unseen seeds, any level, tilt and contrast, where the picture was
+  recognised: Dice and mean distance between boundaries of each structure, slice by slice where
+  it covers 1 cm² or more; and Dice of all slices' areas together (``dice_of_all``).
 - *cuts*: axial cuts of the report patients of ``spider_space``: antero-posterior diameter of
   the dural sac on its middle, network against annotator.
 - *real*: every slice of ``sudirman_axial`` with its outlines on contact sheets, for the eye;
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +34,7 @@ from openlumbar.core.exam import Block, Series, Weighting
 from openlumbar.core.masks import AXIAL_TISSUE_NAMES, AxialMask, AxialTissue
 from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
-from openlumbar.models import Predictor, hash_file, load_model
+from openlumbar.models import hash_file, load_model
 from openlumbar.phantom.axial_training import AxialTrainingCase, axial_training_cases
 from openlumbar.recipes import read_recipe
 from openlumbar.segment import segment_axial
@@ -74,6 +74,18 @@ LIMITS = [
 ]
 
 Figures = dict[str, float]
+#: Segments a series, with some steps or with all of them.
+Segment = Callable[[Series, AxialOptions | None], tuple[AxialMask, ...]]
+
+
+def segmenter(model: str, overview: str) -> Segment:
+    """Segmentation by two networks, shipped ones by name or weights files."""
+    fine, coarse = load_model(model), load_model(overview)
+
+    def segment(series: Series, options: AxialOptions | None) -> tuple[AxialMask, ...]:
+        return segment_axial(series, fine, None, options, coarse)
+
+    return segment
 
 
 def series_of(stack: NDArray, spacing_mm: tuple[float, float, float], name: str) -> Series:
@@ -106,11 +118,11 @@ def classes(mask: AxialMask, index: int = 0) -> NDArray[np.uint8]:
 # -- the annotated exam ------------------------------------------------------------------
 
 
-def exam_figures(data: Path, predictor: Predictor, options: AxialOptions) -> dict[str, Figures]:
+def exam_figures(data: Path, segment: Segment, options: AxialOptions) -> dict[str, Figures]:
     """Dice and area error of each muscle on MuscleMap's annotated exam."""
     image, spacing = read_axial_array(data / "musclemap" / "sub-01_axial.nii.gz")
     truth, _ = read_axial_array(data / "musclemap" / "sub-01_axial_dseg.nii.gz")
-    found = segment_axial(series_of(image, spacing, "sub-01"), predictor, None, options)[0]
+    found = segment(series_of(image, spacing, "sub-01"), options)[0]
     codes = found.labels.array
     pixel_mm2 = spacing[1] * spacing[2]
     figures: dict[str, Figures] = {}
@@ -151,27 +163,31 @@ def phantom_cases(people: int) -> list[AxialTrainingCase]:
 
 
 def phantom_figures(
-    cases: Sequence[AxialTrainingCase], predictor: Predictor, options: AxialOptions
+    cases: Sequence[AxialTrainingCase], segment: Segment, options: AxialOptions
 ) -> dict[str, Figures]:
     """Dice and boundary distance of each structure, and how many slices were recognised."""
     overlap: dict[str, list[float]] = {name: [] for name in AXIAL_TISSUE_NAMES[1:]}
+    areas_mm2 = {name: np.zeros(2) for name in AXIAL_TISSUE_NAMES[1:]}
     away: dict[str, list[float]] = {name: [] for name in AXIAL_TISSUE_NAMES[1:]}
     recognised = 0
     for case in cases:
         step = (4.0, case.pixel_mm, case.pixel_mm)
-        mask = segment_axial(series_of(case.image[None], step, "p"), predictor, None, options)[0]
+        mask = segment(series_of(case.image[None], step, "p"), options)[0]
         recognised += bool(mask.labels.array.any())
         if not mask.labels.array.any():
             continue
         label = classes(mask)
         for kind, name in enumerate(AXIAL_TISSUE_NAMES[1:], 1):
-            truth = case.label == kind
+            truth, read = case.label == kind, label == kind
+            both = np.array([2 * (truth & read).sum(), truth.sum() + read.sum()])
+            areas_mm2[name] += both * case.pixel_mm**2
             if truth.sum() * case.pixel_mm**2 >= LEAST_MM2:
-                overlap[name].append(dice(truth, label == kind))
-                away[name].append(boundary_distance(truth, label == kind, case.pixel_mm))
+                overlap[name].append(dice(truth, read))
+                away[name].append(boundary_distance(truth, read, case.pixel_mm))
     figures = {
         name: {
             "dice": float(np.mean(overlap[name])),
+            "dice_of_all": float(areas_mm2[name][0] / areas_mm2[name][1]),
             "dice_worst_tenth": float(np.percentile(overlap[name], 10)),
             "boundary_mm": float(np.nanmean(away[name])),
             "slices": len(overlap[name]),
@@ -184,12 +200,12 @@ def phantom_figures(
 # -- the sac on axial cuts ---------------------------------------------------------------
 
 
-def cut_figures(data: Path, predictor: Predictor, role: str) -> Figures:
+def cut_figures(data: Path, segment: Segment, role: str) -> Figures:
     """Antero-posterior diameter of the sac on axial cuts, network against annotator."""
     patients = set(getattr(read_recipe("axial").held_out, role))
     errors: list[float] = []
     missed = 0
-    for truth, found in _cuts(data, patients, predictor):
+    for truth, found in _cuts(data, patients, segment):
         measured = sac_depth_mm(truth == AxialTissue.SAC, truth == AxialTissue.SAC)
         read = sac_depth_mm(found == AxialTissue.SAC, truth == AxialTissue.SAC)
         if measured < 3:
@@ -208,7 +224,7 @@ def cut_figures(data: Path, predictor: Predictor, role: str) -> Figures:
 
 
 def _cuts(
-    data: Path, patients: set[str], predictor: Predictor
+    data: Path, patients: set[str], segment: Segment
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     outlines = read_outlines(
         Path(__file__).parents[1] / "src/openlumbar/recipes/sacrum_outlines.json"
@@ -223,7 +239,7 @@ def _cuts(
             # As wide as an axial picture, black beside the volume.
             cut = widen(narrow, round(WIDE_MM / CUT_MM), rng, p_smeared=0.0)
             series = series_of(cut.image[None], (4.0, CUT_MM, CUT_MM), cut.name)
-            yield cut.label, classes(segment_axial(series, predictor, None, whole)[0])
+            yield cut.label, classes(segment(series, whole)[0])
 
 
 def sac_depth_mm(mask: NDArray[np.bool_], place: NDArray[np.bool_]) -> float:
@@ -253,12 +269,12 @@ def overlay(image: NDArray, label: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([plain, drawn], 0)
 
 
-def real_figures(data: Path, predictor: Predictor, out: Path, columns: int = 5) -> Figures:
+def real_figures(data: Path, segment: Segment, out: Path, columns: int = 5) -> Figures:
     """Draw every real slice, twenty a sheet; count those recognised."""
     tiles, recognised = [], 0
     for path in sorted((data / "sudirman_axial").glob("slice_*.png")):
         series = single_slice(path)
-        mask = segment_axial(series, predictor)[0]
+        mask = segment(series, None)[0]
         recognised += bool(mask.labels.array.any())
         tiles.append(overlay(series.blocks[0].volume.array[0], classes(mask))[:, 8:-8])
     for first in range(0, len(tiles), 2 * columns):
@@ -285,6 +301,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", "-o", type=Path, required=True)
     parser.add_argument("--model", default="axial", help="a shipped name, or a weights file")
+    parser.add_argument("--overview", default="axial-overview", help="what looks first, likewise")
     parser.add_argument("--people", type=int, default=30, help="phantom people, six slices each")
     parser.add_argument("--role", choices=("tune", "report"), default="report")
     parser.add_argument("--only", choices=("exam", "phantoms", "cuts", "real"), action="append")
@@ -292,20 +309,20 @@ def main() -> None:
     parser.add_argument("--card", action="store_true")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    predictor = load_model(options.model)
+    segment = segmenter(options.model, options.overview)
     wanted = options.only or ["exam", "phantoms", "cuts", "real"]
     cases = phantom_cases(options.people) if "phantoms" in wanted else []
     figures: dict[str, dict] = {}
     for step, how in STEPS.items() if options.steps else [("whole", STEPS["whole"])]:
         suffix = "" if step == "whole" else f", {step}"
         if "exam" in wanted:
-            figures[f"exam{suffix}"] = exam_figures(options.data, predictor, how)
+            figures[f"exam{suffix}"] = exam_figures(options.data, segment, how)
         if "phantoms" in wanted:
-            figures[f"phantoms{suffix}"] = phantom_figures(cases, predictor, how)
+            figures[f"phantoms{suffix}"] = phantom_figures(cases, segment, how)
     if "cuts" in wanted:
-        figures["cuts"] = cut_figures(options.data, predictor, options.role)
+        figures["cuts"] = cut_figures(options.data, segment, options.role)
     if "real" in wanted:
-        figures["real"] = real_figures(options.data, predictor, options.out)
+        figures["real"] = real_figures(options.data, segment, options.out)
     for title, found in figures.items():
         show(title, found)
     (options.out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")

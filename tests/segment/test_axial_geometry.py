@@ -79,7 +79,7 @@ def test_the_standard_frame_shows_every_section_upright_and_at_one_place(section
 @pytest.mark.parametrize("section", SECTIONS)
 def test_to_the_standard_frame_and_back_is_where_it_was(section):
     grid = grid_of(section)
-    pose = Pose(np.array([5.0, -3.0]), 0.3, 1.1)
+    pose = Pose(np.array([5.0, -3.0]), 0.3)
     rows, columns = np.mgrid[: grid.shape[0], : grid.shape[1]].astype(np.float32)
     index = pose.index_of(grid)
     for picture in (rows, columns):
@@ -101,7 +101,7 @@ def test_pixels_of_two_grids_meet_at_their_place():
 
 
 @pytest.mark.parametrize(
-    "place", [PlaneGrid((90, 80), (0.9, 1.1), (3.0, -7.0)), Pose(np.ones(2), 0.4, 1.1)]
+    "place", [PlaneGrid((90, 80), (0.9, 1.1), (3.0, -7.0)), Pose(np.ones(2), 0.4)]
 )
 def test_a_place_leads_back_to_its_pixel(place):
     index = np.array([[0.0, 0.0], [10.5, 70.0], [33.0, 2.25]])

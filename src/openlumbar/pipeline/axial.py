@@ -1,24 +1,27 @@
-"""Axial series → masks, a row a slice, numbers.
+"""Axial series → masks, levels, numbers.
 
 ::
 
-    segment_axial ──► name_slices ──► measure_axial
-      (segment/)        (level/)        (measure/)
+    segment_axial ─┬─► look_at_slices ─► name_slices ──► measure_axial
+      (segment/)   └──────────────────────┘ (level/)      (measure/)
+                        sagittal names ───┘
 
-Which disc level a slice lies in is not known yet: rows and numbers have none.
+A level comes from where a slice cuts the spine of a sagittal series, from the looks of the
+slices, or from both; without either rows and numbers have none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from openlumbar.core.exam import Series
-from openlumbar.core.levels import LevelRow
+from openlumbar.core.levels import SliceLooks
 from openlumbar.core.masks import AxialMask, SeriesMasks
 from openlumbar.core.measurement import Measurement
-from openlumbar.level import name_slices
+from openlumbar.level import SeriesLevels, SliceNames, look_at_slices, name_slices
 from openlumbar.measure import measure_axial
-from openlumbar.models import Predictor
+from openlumbar.models import Classifier, Predictor
 from openlumbar.pipeline.findings import Findings
 from openlumbar.pipeline.stages import Stages
 from openlumbar.segment import segment_axial
@@ -26,26 +29,51 @@ from openlumbar.segment import segment_axial
 _Found = list[tuple[Series, tuple[AxialMask, ...]]]
 
 
+@dataclass(frozen=True)
+class AxialNetworks:
+    """Gives each network of the axial way; none is loaded before it is asked for.
+
+    Attributes
+    ----------
+    segment, overview
+        What names the pixels, and what looks first.
+    level
+        What says which level a slice shows.
+    """
+
+    segment: Callable[[], Predictor]
+    overview: Callable[[], Predictor]
+    level: Callable[[], Classifier]
+
+
 def axial_findings(
-    series: Sequence[Series], load: Callable[[], Predictor], stages: Stages
+    series: Sequence[Series],
+    networks: AxialNetworks,
+    spines: Sequence[SeriesLevels],
+    stages: Stages,
 ) -> Findings:
-    """Segment and measure axial series; one that fails leaves the others alone.
+    """Segment, name and measure axial series; one that fails leaves the others alone.
 
     Parameters
     ----------
     series
         Axial ones.
-    load
-        Gives the axial network; not called without a series.
+    networks
+        Not asked for without a series.
+    spines
+        Named anatomy of the exam's sagittal series.
     stages
         Runs, times and records each step.
     """
-    found = _segment(series, load, stages)
-    rows = _rows(found, stages)
+    found = _segment(series, networks, stages)
+    looks = _look(found, networks, stages)
+    named = _name(found, spines, looks, stages)
     return Findings(
         masks=tuple(masks_of(one, masks) for one, masks in found),
-        rows=rows,
-        measurements=_measure(found, rows, stages),
+        rows=tuple(row for names in named.values() for row in names.rows),
+        numbering=tuple(names.numbering for names in named.values() if names.numbering),
+        measurements=_measure(found, named, looks, stages),
+        looks=looks,
     )
 
 
@@ -55,34 +83,61 @@ def masks_of(series: Series, found: Sequence[AxialMask]) -> SeriesMasks:
     return SeriesMasks(series.name, labels, tuple(mask.bodies for mask in found))
 
 
-def _segment(axial: Sequence[Series], load: Callable[[], Predictor], stages: Stages) -> _Found:
+def _segment(axial: Sequence[Series], networks: AxialNetworks, stages: Stages) -> _Found:
     """Masks of each series, in its blocks' own grids."""
     found: _Found = []
     if not axial:
         return found
     with stages.stage("segment"):
-        predictor = load()
+        predictor, overview = networks.segment(), networks.overview()
         for series in axial:
             with stages.stage("segment", series.name):
                 tell = stages.teller("segment", series.name)
-                found.append((series, segment_axial(series, predictor, tell)))
+                masks = segment_axial(series, predictor, tell, overview=overview)
+                found.append((series, masks))
     return found
 
 
-def _rows(found: _Found, stages: Stages) -> tuple[LevelRow, ...]:
-    """A row for each slice of each series."""
-    rows: list[LevelRow] = []
+def _look(found: _Found, networks: AxialNetworks, stages: Stages) -> tuple[SliceLooks, ...]:
+    """What the classifier says of each slice of each series."""
+    looks: list[SliceLooks] = []
+    if not found:
+        return ()
+    with stages.stage("looks"):
+        classifier = networks.level()
+        for series, masks in found:
+            with stages.stage("looks", series.name):
+                tell = stages.teller("looks", series.name)
+                looks += look_at_slices(series, masks, classifier, tell)
+    return tuple(looks)
+
+
+def _name(
+    found: _Found,
+    spines: Sequence[SeriesLevels],
+    looks: Sequence[SliceLooks],
+    stages: Stages,
+) -> dict[str, SliceNames]:
+    """The levels of each series' slices."""
+    named: dict[str, SliceNames] = {}
     for series, masks in found:
         with stages.stage("level", series.name):
-            rows += name_slices(series, masks).rows
-    return tuple(rows)
+            own = [one for one in looks if one.series == series.name]
+            named[series.name] = name_slices(series, masks, spines, own)
+    return named
 
 
-def _measure(found: _Found, rows: Sequence[LevelRow], stages: Stages) -> tuple[Measurement, ...]:
+def _measure(
+    found: _Found,
+    named: dict[str, SliceNames],
+    looks: Sequence[SliceLooks],
+    stages: Stages,
+) -> tuple[Measurement, ...]:
     """Numbers of each series that was segmented."""
     measurements: list[Measurement] = []
     for series, masks in found:
         with stages.stage("measure", series.name):
-            own = [row for row in rows if row.series == series.name]
-            measurements += measure_axial(series, masks, own)
+            rows = named[series.name].rows if series.name in named else ()
+            own = [one for one in looks if one.series == series.name]
+            measurements += measure_axial(series, masks, rows, own)
     return tuple(measurements)

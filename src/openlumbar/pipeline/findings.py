@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from openlumbar.core.levels import LevelRow, Numbering
+from openlumbar.core.levels import LevelRow, Numbering, SliceLooks
 from openlumbar.core.masks import SeriesMasks
 from openlumbar.core.measurement import Measurement
+from openlumbar.level import SeriesLevels
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +23,18 @@ class Findings:
         Names of what is in them, and how far each series' can be trusted.
     measurements
         Numbers of all of them.
+    looks
+        What the level classifier says of axial slices.
+    spines
+        Named anatomy of sagittal series: what axial slices are named after.
     """
 
     masks: tuple[SeriesMasks, ...] = ()
     rows: tuple[LevelRow, ...] = ()
     numbering: tuple[Numbering, ...] = ()
     measurements: tuple[Measurement, ...] = ()
+    looks: tuple[SliceLooks, ...] = ()
+    spines: tuple[SeriesLevels, ...] = ()
 
 
 def together(parts: Iterable[Findings]) -> Findings:
@@ -38,4 +45,6 @@ def together(parts: Iterable[Findings]) -> Findings:
         rows=tuple(row for part in given for row in part.rows),
         numbering=tuple(entry for part in given for entry in part.numbering),
         measurements=tuple(entry for part in given for entry in part.measurements),
+        looks=tuple(entry for part in given for entry in part.looks),
+        spines=tuple(spine for part in given for spine in part.spines),
     )

@@ -2,10 +2,10 @@
 
 ::
 
-    read_exam ─┬─► sagittal: segment ──► name levels ──► measure ─┬─► Analysis
-     (exam/)   └─► axial:    segment ──► name slices ──► measure ─┘      │
-                                                                         ▼
-                                pictures, report, DICOM, files (report/, io/)
+    read_exam ─┬─► sagittal: segment ──► name levels ─┬───────► measure ─┬─► Analysis
+     (exam/)   │                                      ▼                  │      │
+               └─► axial:    segment ──► look ──► name slices ► measure ─┘      ▼
+                                       pictures, report, DICOM, files (report/, io/)
 
 ``sagittal`` and ``axial`` have the two ways through ``segment/``, ``level/`` and ``measure/``.
 A stage that fails is recorded and the others go on; a plane without a series is not a
@@ -15,7 +15,7 @@ failure.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,8 +30,8 @@ from openlumbar.core.run import Run, Weights, peak_memory_mb
 from openlumbar.exam import ReadOptions, read_exam
 from openlumbar.io.analysis import Analysis
 from openlumbar.io.outfolder import check_apart, replacing
-from openlumbar.models import Classifier, Predictor, load_model
-from openlumbar.pipeline.axial import axial_findings
+from openlumbar.models import Classifier, ModelCard, Predictor, load_classifier, load_model
+from openlumbar.pipeline.axial import AxialNetworks, axial_findings
 from openlumbar.pipeline.findings import together
 from openlumbar.pipeline.results import write_results
 from openlumbar.pipeline.sagittal import sagittal_findings
@@ -87,30 +87,46 @@ def analyze(
     """
     options = options or AnalyzeOptions()
     stages = Stages(progress)
-    sagittal = partial(_loaded, options.predictor, "sagittal", stages)
-    axial = partial(_loaded, options.axial_predictor, "axial", stages)
-    found = together(
-        (
-            sagittal_findings(exam.of_plane(Plane.SAGITTAL), sagittal, stages),
-            axial_findings(exam.of_plane(Plane.AXIAL), axial, stages),
-        )
+    sagittal = sagittal_findings(
+        exam.of_plane(Plane.SAGITTAL), _ready(options.predictor, "sagittal", stages), stages
     )
+    networks = AxialNetworks(
+        segment=_ready(options.axial_predictor, "axial", stages),
+        overview=_ready(None, "axial-overview", stages),
+        level=partial(_classifier, options.level_classifier, stages),
+    )
+    axial = axial_findings(exam.of_plane(Plane.AXIAL), networks, sagittal.spines, stages)
+    found = together((sagittal, axial))
     return Analysis(
         exam=exam,
         masks=Masks(found.masks),
-        levels=Levels(rows=found.rows, numbering=found.numbering),
+        levels=Levels(rows=found.rows, numbering=found.numbering, looks=found.looks),
         measurements=found.measurements,
         run=_run(exam, options, stages),
         failures=tuple(stages.failures),
     )
 
 
-def _loaded(given: Predictor | None, name: str, stages: Stages) -> Predictor:
-    """A network that was given, or the one that ships; noted as used."""
-    predictor = given or load_model(name)
-    card = predictor.card
+def _ready(given: Predictor | None, name: str, stages: Stages) -> Callable[[], Predictor]:
+    """Gives a network that was given, or the one that ships, when asked; noted as used."""
+
+    def load() -> Predictor:
+        predictor = given or load_model(name)
+        _note(predictor.card, stages)
+        return predictor
+
+    return load
+
+
+def _classifier(given: Classifier | None, stages: Stages) -> Classifier:
+    """The level classifier that was given, or the one that ships; noted as used."""
+    classifier = given or load_classifier("level")
+    _note(classifier.card, stages)
+    return classifier
+
+
+def _note(card: ModelCard, stages: Stages) -> None:
     stages.weights.append(Weights(card.name, card.version, card.sha256))
-    return predictor
 
 
 def _run(exam: Exam, options: AnalyzeOptions, stages: Stages) -> Run:
@@ -130,7 +146,8 @@ def _absent(exam: Exam) -> tuple[str, ...]:
         return ()
     if exam.of_plane(Plane.AXIAL):
         return (
-            "no sagittal series was found, so no vertebra was named; axial slices were measured",
+            "no sagittal series was found, so no vertebra was named; axial slices have their "
+            "levels by their looks alone",
         )
     return ("no sagittal and no axial series was found, so nothing was segmented or named",)
 

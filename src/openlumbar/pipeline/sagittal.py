@@ -46,6 +46,7 @@ def sagittal_findings(
         rows=tuple(row for result in named for row in result.rows),
         numbering=tuple(result.numbering for result in named),
         measurements=_measure(tissue, named, stages),
+        spines=tuple(named),
     )
 
 

@@ -16,7 +16,8 @@ from openlumbar.recipes.strict import Strict as _Strict
 _FOLDER = Path(__file__).parent
 #: Recipes that are shipped, by name.
 RECIPES: dict[str, Path] = {
-    name: _FOLDER / f"{name}.toml" for name in ("sagittal", "axial", "level", "cho2022")
+    name: _FOLDER / f"{name}.toml"
+    for name in ("sagittal", "axial", "level", "cho2022", "axial-overview")
 }
 
 
@@ -169,11 +170,13 @@ class AxialInputRecipe(_Strict):
 
 
 class AxialBatchRecipe(_Strict):
-    """What one training step sees."""
+    """What one training step sees, turned by up to ``rotation_deg`` and in any ``scale``."""
 
     size: Positive
     rows: Positive
     columns: Positive
+    rotation_deg: Annotated[float, Field(ge=0, le=45)] = 16.0
+    scale: tuple[float, float] = (0.8, 1.25)
 
 
 class AxialStageRecipe(_Strict):
@@ -218,11 +221,19 @@ class AxialSourcesRecipe(_Strict):
 
 
 class AxialRecipe(_Strict):
-    """The recipe of the default axial model."""
+    """The recipe of the default axial model, or of the one that looks first.
+
+    Attributes
+    ----------
+    teacher
+        A model that ships and labels the slices of ``sudirman_axial``; without one the
+        network in training does.
+    """
 
     task: Literal["axial"]
     name: str
     source: str
+    teacher: str | None = None
     network: NetworkRecipe
     input: AxialInputRecipe
     batch: AxialBatchRecipe

@@ -1,9 +1,9 @@
 """Axial series → muscles, vertebra, disc and sac with their sides, slice by slice.
 
-A slice is corrected for uneven sensitivity and read twice by the network: over the whole
-picture, which says where the spine is and how the patient lies, and once more in a standard
-frame. What was read is then cleaned, given its sides, and asked whether it is an axial lumbar
-slice at all.
+A slice is corrected for uneven sensitivity and looked at twice: coarsely over the whole
+picture, which says where the spine is and how the patient lies, and finely in a standard frame,
+where the first look saw anything. What was read is then cleaned, given its sides, and asked
+whether it is an axial lumbar slice at all.
 """
 
 from __future__ import annotations
@@ -19,11 +19,17 @@ from scipy import ndimage
 from openlumbar.core.anatomy import UNKNOWN_VERTEBRA
 from openlumbar.core.errors import StageError
 from openlumbar.core.exam import Series
-from openlumbar.core.masks import AxialMask, AxialTissue
+from openlumbar.core.masks import AXIAL_TISSUE_NAMES, AxialMask, AxialTissue
 from openlumbar.core.volume import Volume
 from openlumbar.imaging.frame import axial_frame_of
 from openlumbar.models import Predictor
-from openlumbar.segment.axial_align import TURNED_RAD, Pose, interpolate, pose_of
+from openlumbar.segment.axial_align import (
+    FRAME_MM,
+    FRAME_SHAPE,
+    Pose,
+    interpolate,
+    pose_of,
+)
 from openlumbar.segment.axial_clean import clean_slice
 from openlumbar.segment.axial_preprocess import (
     Picture,
@@ -49,6 +55,11 @@ Progress = Callable[[int, int], None]
 LEAST_PIXELS, LEAST_MM = 16, 12.0
 #: Where the network is this sure of background all around, it is not asked again.
 _SURELY_NOTHING = 0.97
+#: What the second look sees around all that the first one named.
+MARGIN_MM = 14.0
+#: Each class, a disc as the body.
+_WITHOUT_DISC = np.arange(len(AXIAL_TISSUE_NAMES))
+_WITHOUT_DISC[AxialTissue.DISC] = AxialTissue.BODY
 #: Probability of a sac where no pixel is more probably sac than anything else.
 _FAINT_SAC = 0.1
 
@@ -78,6 +89,7 @@ def segment_axial(
     predictor: Predictor,
     progress: Progress | None = None,
     options: AxialOptions | None = None,
+    overview: Predictor | None = None,
 ) -> tuple[AxialMask, ...]:
     """Find muscles, vertebra, disc and dural sac in an axial series.
 
@@ -91,6 +103,9 @@ def segment_axial(
         Told after every slice.
     options
         Steps to leave out.
+    overview
+        The model of the first look, of the same classes and of coarser pixels; the axial
+        model itself when None, which takes longer and fails on patients who lie turned.
 
     Returns
     -------
@@ -103,7 +118,7 @@ def segment_axial(
     StageError
         The pictures of a block are too small to show anything.
     """
-    options = options or AxialOptions()
+    reader = _Reader(predictor, overview or predictor, options or AxialOptions())
     total = sum(block.volume.shape[0] for block in series.blocks)
     done = 0
     masks = []
@@ -113,7 +128,7 @@ def segment_axial(
             if progress is not None:
                 progress(before + count, total)
 
-        masks.append(_segment_block(block.volume, _Reader(predictor, options), report))
+        masks.append(_segment_block(block.volume, reader, report))
         done += block.volume.shape[0]
     return tuple(masks)
 
@@ -165,9 +180,10 @@ class _Seen(Generic[_Place]):
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads slices with a network."""
+    """Reads slices with a network, and one to look first."""
 
     predictor: Predictor
+    overview: Predictor
     options: AxialOptions
 
     def read_slice(self, plane: NDArray, spacing_mm: tuple[float, float]) -> _Slice:
@@ -186,43 +202,72 @@ class _Reader:
         """What the slice shows, on its own pixels."""
         if not self.options.align:
             pixel_mm = self.predictor.card.input.spacing_mm
-            return _read(self._look(resampled(picture, pixel_mm)), native)
-        first = self._look(self._overview(picture))
+            whole = resampled(picture, pixel_mm)
+            seen = _predict(self.predictor, normalise_slice(whole.values))
+            return _read(_Seen(seen, whole.grid), native)
+        first = self._look(picture)
         tissue, _ = _classes(first.values, first.place.pixel_mm2)
         landmarks = find_landmarks(tissue, first.place)
         pose = pose_of(landmarks) if landmarks else None
         if pose is None:
             return None
-        second = self._look_again(picture, pose)
+        divisor = self.predictor.card.input.divisor
+        window = _window(tissue > 0, first.place, pose, divisor)
+        second = self._look_again(picture, pose, window)
         reading = _read(second, native)
-        if reading is None:
-            return None
-        turned = abs(pose.turn_rad) > TURNED_RAD
-        other = self._look_again(picture, pose.moved()) if turned else first
-        return replace(reading, agreement=_agreement(other, second))
+        return reading and replace(reading, agreement=_agreement(first, second))
 
     def _reads_turned(self, picture: Picture) -> bool:
         """Whether front put for back makes a lumbar slice of it, and surely."""
         turned = Picture(picture.values[::-1], picture.grid)
         return is_lumbar(self._reading(turned, turned.grid), TURNED_CERTAINTY)
 
-    def _overview(self, picture: Picture) -> Picture:
-        return overview(picture, self.predictor.card.input.spacing_mm[0])
-
     def _look(self, picture: Picture) -> _Seen[PlaneGrid]:
-        return _Seen(self._predict(normalise_slice(picture.values)), picture.grid)
+        """The whole picture, coarsely."""
+        whole = overview(picture, self.overview.card.input.spacing_mm[0])
+        return _Seen(_predict(self.overview, normalise_slice(whole.values)), whole.grid)
 
-    def _look_again(self, picture: Picture, pose: Pose) -> _Seen[Pose]:
+    def _look_again(self, picture: Picture, pose: Pose, window: tuple[slice, slice]) -> _Seen[Pose]:
         """The part of the picture that matters, in the standard frame."""
         standard = pose.to_standard(picture.values, picture.grid, float(picture.values.min()))
-        return _Seen(self._predict(normalise_slice(standard)), pose)
+        seen = _predict(self.predictor, normalise_slice(standard)[window])
+        values = np.zeros((len(seen), *FRAME_SHAPE), np.float32)
+        values[0] = 1
+        values[:, *window] = seen
+        return _Seen(values, pose)
 
-    def _predict(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities ``[class, row, column]`` of a normalised picture."""
-        rows, columns = picture.shape
-        divisor = self.predictor.card.input.divisor
-        padded = np.pad(picture, ((0, -rows % divisor), (0, -columns % divisor)))
-        return self.predictor.predict(padded[None, None])[0, :, :rows, :columns]
+
+def _predict(predictor: Predictor, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities ``[class, row, column]`` of a normalised picture."""
+    rows, columns = picture.shape
+    divisor = predictor.card.input.divisor
+    padded = np.pad(picture, ((0, -rows % divisor), (0, -columns % divisor)))
+    return predictor.predict(padded[None, None])[0, :, :rows, :columns]
+
+
+def _window(
+    named: NDArray[np.bool_], grid: PlaneGrid, pose: Pose, divisor: int
+) -> tuple[slice, slice]:
+    """Rows and columns of the standard frame around what a first look named.
+
+    Both are as many as the network wants, where the frame has them.
+    """
+    index = pose.index_at(grid.place_mm(np.argwhere(named)))
+    margin = MARGIN_MM / FRAME_MM
+    first = np.floor(index.min(0) - margin).astype(int)
+    count = np.ceil(index.max(0) + margin).astype(int) + 1 - first
+    rows, columns = (
+        _within(a, n + -n % divisor, most)
+        for a, n, most in zip(first, count, FRAME_SHAPE, strict=True)
+    )
+    return rows, columns
+
+
+def _within(first: int, count: int, most: int) -> slice:
+    """So many in a row of ``most`` from about ``first`` on."""
+    count = min(count, most)
+    first = int(np.clip(first, 0, most - count))
+    return slice(first, first + count)
 
 
 def _check_size(shape: tuple[int, int], spacing_mm: tuple[float, float]) -> None:
@@ -256,12 +301,15 @@ def _read(seen: _Seen, native: PlaneGrid) -> Reading | None:
 
 
 def _agreement(first: _Seen, second: _Seen) -> float:
-    """Dice overlap of all that two looks call the same, on every other pixel of the second."""
-    again = second.values[:, ::2, ::2].argmax(0)
+    """Dice overlap of all that two looks call the same, on every other pixel of the second.
+
+    Body and disc count as one: which of the two it is, a slice between them leaves open.
+    """
+    again = _WITHOUT_DISC[second.values[:, ::2, ::2].argmax(0)]
     places = second.place.place_mm(2 * np.moveaxis(np.indices(again.shape), 0, -1))
     index = np.rint(first.place.index_at(places))
     row, column = np.moveaxis(index, -1, 0).astype(np.intp)
-    framed = np.pad(first.values.argmax(0), 1)
+    framed = np.pad(_WITHOUT_DISC[first.values.argmax(0)], 1)
     rows, columns = framed.shape
     before = framed[(row + 1).clip(0, rows - 1), (column + 1).clip(0, columns - 1)]
     same = (before == again) & (again > 0)

@@ -1,8 +1,8 @@
-"""The standard frame: every slice with its sac at one place, upright, in one size.
+"""The standard frame: every slice with its sac at one place and upright, in its own size.
 
 Xia et al. 2019 align each slice to an atlas by an affine before the network sees it. Here the
-network itself, in a first pass over the whole picture, says where body, sac and muscles lie;
-a similarity brings them to a standard frame, and the second pass looks at that.
+network of the first look, over the whole picture, says where body, sac and muscles lie; a
+rigid map brings them to a standard frame, and the second look is at that. Areas stay.
 """
 
 from __future__ import annotations
@@ -23,17 +23,13 @@ FRAME_MM = 0.8
 FRAME_SAC = (112.0, 144.0)
 #: No slice is turned further: nobody lies so, and what looks so was misread.
 MOST_TURN_RAD = np.radians(35.0)
-#: From this turn on the first look, at the picture as it lies, is too poor to be compared
-#: with; the other look then is in a frame moved by so much, and of this scale.
-TURNED_RAD = np.radians(15.0)
-MOVED_MM, MOVED_SCALE = (8.0, -12.0), 1.12
 
 STANDARD = PlaneGrid(FRAME_SHAPE, (FRAME_MM, FRAME_MM))
 
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """How a slice lies: a similarity from the standard frame to the picture.
+    """How a slice lies: a rigid map from the standard frame to the picture.
 
     Attributes
     ----------
@@ -41,13 +37,10 @@ class Pose:
         Place of the sac in the picture, mm (backward, leftward).
     turn_rad
         Of the patient in the picture, positive when the front points to the picture's left.
-    scale
-        Millimetres in the picture for one in the standard frame.
     """
 
     sac_mm: Floats
     turn_rad: float = 0.0
-    scale: float = 1.0
 
     def to_standard(
         self, picture: NDArray, grid: PlaneGrid, outside: float = 0.0
@@ -88,10 +81,6 @@ class Pose:
         away = (places_mm - self.sac_mm) @ np.linalg.inv(self._turn()).T
         return np.asarray(away / np.array(STANDARD.spacing_mm) + np.array(FRAME_SAC), np.float64)
 
-    def moved(self) -> Pose:
-        """The same turn, but the patient smaller and a little aside: another look at it."""
-        return Pose(self.sac_mm + np.array(MOVED_MM), self.turn_rad, MOVED_SCALE)
-
     def index_of(self, grid: PlaneGrid) -> NDArray[np.float32]:
         """Row and column in the standard frame of every pixel: ``[2, rows, columns]``."""
         matrix, offset = self._matrix(grid)
@@ -108,7 +97,7 @@ class Pose:
     def _turn(self) -> Floats:
         """Matrix from millimetres of the standard frame to those of the picture."""
         cos, sin = np.cos(self.turn_rad), np.sin(self.turn_rad)
-        return self.scale * np.array([[cos, -sin], [sin, cos]])
+        return np.array([[cos, -sin], [sin, cos]])
 
 
 def pose_of(landmarks: Landmarks) -> Pose | None:

@@ -86,7 +86,7 @@ RULES: tuple[Rule, ...] = (
     Rule("behind_mm", 15, 90, "the muscles of the back lie behind the body"),
     Rule("beside_mm2", 150, 14000, "psoas or quadratus begins at L1: above, there is neither"),
     Rule("certainty", 0.7, 1, "in pictures of something else the network wavers"),
-    Rule("agreement", 0.85, 1, "what is made up changes with the frame it is looked at in"),
+    Rule("agreement", 0.62, 1, "what is made up changes with the eye and the frame"),
 )
 #: A picture is called upside down only when the turned one is read with this certainty.
 TURNED_CERTAINTY = 0.85

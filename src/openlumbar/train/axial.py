@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from openlumbar.core.exam import Block, Series, Weighting
 from openlumbar.core.masks import AXIAL_TISSUE_NAMES, AxialTissue
 from openlumbar.core.plane import Plane
 from openlumbar.core.volume import Volume
-from openlumbar.models import ModelCard, Predictor
+from openlumbar.models import ModelCard, Predictor, load_model
 from openlumbar.models.card import ModelData, ModelInput
 from openlumbar.phantom.axial_training import AxialTrainingOptions, axial_training_cases
 from openlumbar.recipes import AxialRecipe
 from openlumbar.recipes.schema import AxialStageRecipe
 from openlumbar.segment import segment_axial
+from openlumbar.train.augment import AXIAL
 from openlumbar.train.axial_dress import dress
 from openlumbar.train.axial_pictures import (
     AxialPicture,
@@ -105,7 +107,8 @@ def train_axial(recipe: AxialRecipe, data: Path, out: Path) -> Path:
     card = card_of(recipe)
 
     def read(source: str, average: nn.Module) -> list[AxialPicture]:
-        return read_source(source, recipe, data, TorchPredictor(average, card))
+        teacher = load_model(recipe.teacher) if recipe.teacher else TorchPredictor(average, card)
+        return read_source(source, recipe, data, teacher)
 
     def sampler(stage: AxialStageRecipe, cases: dict[str, list[AxialPicture]]) -> AxialSampler:
         return _sampler(stage, cases, recipe)
@@ -127,7 +130,13 @@ def _sampler(
 ) -> AxialSampler:
     pictures, weights = mixture(stage.weights, cases)
     batch = recipe.batch
-    return AxialSampler(pictures, weights, size=(batch.rows, batch.columns), batch=batch.size)
+    return AxialSampler(
+        pictures,
+        weights,
+        size=(batch.rows, batch.columns),
+        batch=batch.size,
+        augmentation=replace(AXIAL, rotation_deg=batch.rotation_deg, scale=batch.scale),
+    )
 
 
 # -- sources -----------------------------------------------------------------------------
