@@ -122,3 +122,10 @@ def test_without_a_canal_the_column_alone_is_compared(levels):
     _, found = blocks((0, 10, 0))
     motion = estimate_motion(axis, None, views_of(found))
     assert motion.shift_mm == pytest.approx((0, 10, 0), abs=1.5)
+
+
+def test_a_shift_too_small_to_be_told_is_taken_off_all_the_same(levels):
+    series, found = blocks((0, 0, 4.5))
+    placing = place_slices(series, found, [levels])
+    assert placing.flags == ()
+    assert placing.moved_mm == pytest.approx((0, 0, 4.5), abs=1.5)

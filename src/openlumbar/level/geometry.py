@@ -208,10 +208,10 @@ def _read(
 ) -> _Reading:
     """Place the slices by one spine, after the patient's motion is put right."""
     motion = estimate_motion(axis, canal_of(levels, axis), views)
-    moved = motion is not None and motion.is_significant
-    corrected = moved and motion is not None and motion.is_reliable
-    shift = motion.shift_mm if motion is not None and corrected else np.zeros(3)
-    part = (_CORRECTED if corrected else _MOVED) if moved else 1.0
+    shift = np.zeros(3) if motion is None else motion.correction_mm
+    moved, part = False, 1.0
+    if motion is not None and motion.is_significant:
+        moved, part = True, _CORRECTED if motion.is_reliable else _MOVED
     cuts = tuple(_scaled(_cut(axis, one, shift), part) for one in slices)
     x, y, z = (round(float(value), 2) + 0.0 for value in shift)
     return _Reading(

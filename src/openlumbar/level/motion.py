@@ -96,6 +96,20 @@ class Motion:
         """Whether the shift along the patient's axis is known well enough to be corrected."""
         return bool(self.sd_mm[2] <= RELIABLE_MM)
 
+    @property
+    def correction_mm(self) -> NDArray[np.float64]:
+        """What is taken off: nothing that is not reliable, and of small shifts what is likely.
+
+        A component below its deviation counts as none; above it the estimate is drawn toward
+        none by its variance, unless it is significant.
+        """
+        if not self.is_reliable:
+            return np.zeros(3)
+        if self.is_significant:
+            return self.shift_mm
+        square, noise = self.shift_mm**2, self.sd_mm**2
+        return np.where(square > noise, self.shift_mm * square / (square + noise), 0.0)
+
 
 @dataclass(frozen=True, eq=False)
 class SliceView:
