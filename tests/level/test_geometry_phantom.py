@@ -101,10 +101,10 @@ def test_a_stack_of_horizontal_slices_has_one_best_slice_a_disc(phantom):
     placing = place_slices(series, found, [levels])
     # The stack covers these five; it ends where T12-L1 begins.
     best = [placing.places[n] for n in placing.best]
-    within = [place for place in best if place.disc_level in discs_upward(spine)]
-    assert {place.disc_level for place in within} == {*discs_upward(spine)}
+    within = [one for one in best if one.disc_level in discs_upward(spine)]
+    assert {one.disc_level for one in within} == {*discs_upward(spine)}
     assert len(within) == 5
-    for place in within:
-        assert place.level == place.disc_level
+    for one in within:
+        assert one.level == one.disc_level
         # Half a step at most, and what a tilted plane adds to it.
-        assert place.distance_mm < 2.5
+        assert one.distance_mm < 2.5
