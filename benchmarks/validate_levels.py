@@ -297,7 +297,8 @@ def main() -> int:
     result: dict[str, Any] = {
         "date": datetime.date.today().isoformat(),
         "command": "python benchmarks/validate_levels.py -o out/levels --data ../shared/data "
-        f"--exams {given.exams} --networks {given.networks}",
+        f"--exams {given.exams} --networks {given.networks}"
+        + "".join(f" --only {part}" for part in given.only or ()),
         "version": openlumbar.__version__,
         "weights": _weights(networks, parts),
     }
