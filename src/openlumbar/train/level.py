@@ -65,6 +65,8 @@ _AT_DISC = 0.25
 _AT_ONCE = 24
 _OTHER = LEVEL_CLASSES.index("other")
 
+#: Probabilities of classes and of signs, by standard pictures.
+Classify = Callable[[NDArray[np.float32]], tuple[NDArray, NDArray]]
 Cases = Callable[[np.random.Generator, AxialTrainingOptions], Iterator[AxialTrainingCase]]
 
 _DATA = {
@@ -119,7 +121,8 @@ def train_level(recipe: LevelRecipe, data: Path, out: Path) -> Path:
     network = train_stages(
         recipe, level_network(recipe.network), out, Sources(read, sampler, loss=level_loss)
     )
-    return save_level(network, recipe, out, _first_figures(network, recipe, predictor))
+    figures = first_figures(network_says(network), recipe.sources.tune, predictor)
+    return save_level(network, recipe, out, {"phantoms": figures} if figures else {})
 
 
 def save_level(network: nn.Module, recipe: LevelRecipe, out: Path, results: dict[str, Any]) -> Path:
@@ -274,31 +277,39 @@ def _check_channels(recipe: LevelRecipe) -> None:
 # -- figures -----------------------------------------------------------------------------
 
 
-def _first_figures(
-    network: nn.Module, recipe: LevelRecipe, predictor: Predictor | None
-) -> dict[str, Any]:
-    """Figures on phantom people who were not learnt from; empty where the recipe has none."""
-    seeds = range(_TUNE_SEEDS, _TUNE_SEEDS + recipe.sources.tune)
-    if not seeds:
-        return {}
-    slices = list(phantom_slices(axial_training_cases, seeds, _TUNE_SLICES))
-    figures = {
-        "command": f"openlumbar train {recipe.name} --data DIR",
-        "phantoms with their own tissues": level_figures(network, slices),
-    }
-    if predictor is not None:
-        found = [segmented_slice(one, predictor) for one in slices]
-        figures["phantoms with the axial model's tissues"] = level_figures(network, found)
-    return figures
-
-
-def level_figures(network: nn.Module, slices: Sequence[LevelSlice]) -> dict[str, float]:
-    """How well a network tells the places of slices that it has not learnt from.
+def first_figures(
+    classify: Classify, people: int, predictor: Predictor | None
+) -> dict[str, dict[str, float]]:
+    """Figures on phantom people whom no training sees, but who may guide choices.
 
     Parameters
     ----------
-    network
-        Of :func:`level_network`.
+    classify
+        As in :func:`level_figures`.
+    people
+        How many; empty for none.
+    predictor
+        The axial model, for figures with the tissues that it finds.
+    """
+    if not people:
+        return {}
+    seeds = range(_TUNE_SEEDS, _TUNE_SEEDS + people)
+    slices = list(phantom_slices(axial_training_cases, seeds, _TUNE_SLICES))
+    figures = {"own tissues": level_figures(classify, slices)}
+    if predictor is not None:
+        found = [segmented_slice(one, predictor) for one in slices]
+        figures["tissues of the axial model"] = level_figures(classify, found)
+    return figures
+
+
+def level_figures(classify: Classify, slices: Sequence[LevelSlice]) -> dict[str, float]:
+    """How well a classifier tells the places of slices that it has not learnt from.
+
+    Parameters
+    ----------
+    classify
+        Of the standard pictures ``[n, 8, 128, 192]``, the probability of each class and of
+        each sign.
     slices
         With targets and landmarks; those without a target count for the signs alone.
 
@@ -310,7 +321,7 @@ def level_figures(network: nn.Module, slices: Sequence[LevelSlice]) -> dict[str,
         "other"; mean error of the place of all from L1-L2 to L5-S1 (1 is a disc with its
         vertebra); area under the curve of each sign.
     """
-    place, other, signs = _said(network, slices)
+    place, other, signs = _said(classify, slices)
     target = np.stack([one.target for one in slices])
     truth = expected_position(np.nan_to_num(target))
     lumbar = (target[:, _OTHER] == 0) & (truth >= 1) & (truth <= 5)
@@ -327,18 +338,27 @@ def level_figures(network: nn.Module, slices: Sequence[LevelSlice]) -> dict[str,
     return figures
 
 
-@torch.no_grad()
+def network_says(network: nn.Module) -> Classify:
+    """What :func:`level_figures` asks, of a network in training."""
+
+    @torch.no_grad()
+    def classify(pictures: NDArray[np.float32]) -> tuple[NDArray, NDArray]:
+        level, signs = network.eval()(torch.from_numpy(pictures))
+        return level.softmax(1).numpy(), signs.sigmoid().numpy()
+
+    return classify
+
+
 def _said(
-    network: nn.Module, slices: Sequence[LevelSlice]
+    classify: Classify, slices: Sequence[LevelSlice]
 ) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float32]]:
-    """Mean place, probability of "other" and logits of the signs of each slice."""
-    network.eval()
+    """Mean place, probability of "other" and of the signs of each slice."""
     levels, signs = [], []
     for first in range(0, len(slices), _AT_ONCE):
         pictures = [plain_picture(one) for one in slices[first : first + _AT_ONCE]]
-        level, sign = network(torch.from_numpy(np.stack(pictures)))
-        levels.append(level.softmax(1).numpy())
-        signs.append(sign.numpy())
+        level, sign = classify(np.stack(pictures))
+        levels.append(level)
+        signs.append(sign)
     probability = np.concatenate(levels)
     return expected_position(probability), probability[:, _OTHER], np.concatenate(signs)
 
