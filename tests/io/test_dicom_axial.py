@@ -237,3 +237,20 @@ def test_a_report_has_the_chosen_numbers_and_stays_small(tmp_path):
     assert set(names) == {metric_concept(*key).value for key in AXIAL_NUMBERS}
     assert report.stat().st_size < 4 * 50_000  # 60 slices: 3 MB
     assert complaints(report) == []
+
+
+def test_numbers_of_a_disc_are_told_apart_and_stand_at_their_disc(tmp_path):
+    levels = ("L3-L4", "L4-L5")
+    numbers = [number("psoas", "csa_cm2", 14.25, "left", k=None, level=level) for level in levels]
+    _, folder = written(tmp_path, axial_pictures(4), numbers)
+    path = folder / f"{NAME}_sr.dcm"
+    content = hd.sr.srread(path).content
+    groups = content.get_image_measurement_groups()
+    assert [g.tracking_identifier for g in groups] == [f"Psoas, left at {one}" for one in levels]
+    assert len({group.tracking_uid for group in groups}) == 2
+    sites = [group.finding_sites[0].value.meaning for group in groups]
+    assert "L3" in sites[0]
+    assert "L5" in sites[1]
+    # Neither is of the muscle as a whole, which has a segment.
+    assert content.get_volumetric_roi_measurement_groups() == []
+    assert complaints(path) == []

@@ -256,6 +256,11 @@ def _own_slice(entry: Measurement) -> int | None:
     return entry.slice if entry.structure in _PLANAR else None
 
 
+def _of_level(entry: Measurement) -> bool:
+    """Whether it is of what is measured slice by slice, at a level: of part of a segment."""
+    return entry.structure in _PLANAR and entry.slice is None and bool(entry.level)
+
+
 _MUSCLE_CODES = {
     (entry.name, entry.side): entry.code for entry in STRUCTURES if entry.kind == "muscle"
 }
@@ -357,7 +362,9 @@ class _Writer:
         return group
 
     def _segment(self, entry: Measurement) -> hd.ReferencedSegment | None:
-        """The segment that was measured."""
+        """The segment that was measured; of a number that is of part of one, none."""
+        if _of_level(entry):
+            return None
         of_bodies = entry.structure == "vertebra"
         objects = self.measured.bodies if of_bodies else self.measured.anatomy
         segmentation = objects.get(entry.block)
@@ -412,6 +419,9 @@ def _label(entry: Measurement, blocks: int) -> str:
         block = f"block {entry.block + 1}" if blocks > 1 else ""
         parts = (entry.structure.capitalize(), entry.side, block, f"slice {entry.slice}")
         return ", ".join(part for part in parts if part)
+    if _of_level(entry):
+        parts = (entry.structure.capitalize(), entry.side)
+        return f"{', '.join(part for part in parts if part)} at {entry.level}"
     code = structure_code(entry.structure, entry.level, entry.side)
     if entry.structure == "canal":
         return f"Spinal canal at {entry.level}"

@@ -74,7 +74,7 @@ def _shades() -> NDArray[np.float64]:
     share = np.linspace(0.0, 1.0, _SHADES)
     steps = np.linspace(0.0, 1.0, len(_RAMP))
     colours = [np.interp(share, steps, channel) / 255 for channel in _RAMP.T]
-    return np.column_stack((*colours, _STRONGEST * share**0.8))
+    return np.column_stack((*colours, _STRONGEST * share**1.2))
 
 
 def _png(values: NDArray[np.float64]) -> str:
