@@ -135,12 +135,16 @@ def analyze(
     axial_model: Annotated[
         Path | None, Parameter(help="Weights of another axial network, likewise.")
     ] = None,
+    level_model: Annotated[
+        Path | None,
+        Parameter(help="Weights of another classifier of the level of axial slices, likewise."),
+    ] = None,
 ) -> int:
     """Segment, name and measure the anatomy of one exam."""
     from openlumbar.pipeline import analyze_files
 
     flags = read or ReadFlags()
-    options = _analyze_options(flags, model, {"axial": axial_model})
+    options = _analyze_options(flags, model, {"axial": axial_model, "level": level_model})
     with _shown_progress() as progress:
         analysis = analyze_files(inputs, out, flags.options(), options, progress)
     return _tell(analysis, out)
