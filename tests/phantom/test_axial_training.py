@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from openlumbar.core.anatomy import disc_code
+from openlumbar.core.anatomy import disc_code, vertebra_code
 from openlumbar.core.masks import AxialTissue
 from openlumbar.core.masks import Tissue as Region
 from openlumbar.phantom import (
@@ -13,7 +13,7 @@ from openlumbar.phantom import (
     axial_training_case,
     axial_training_cases,
 )
-from openlumbar.phantom.axial_training import axial_classes
+from openlumbar.phantom.axial_training import axial_classes, other_training_cases
 from openlumbar.phantom.canvas import Landmark
 
 COARSE = AxialTrainingOptions(
@@ -154,3 +154,19 @@ def test_kidneys_lie_high_and_iliac_wings_low():
     assert all(case.ilium for case in cases if case.position > 5)
     # Wings and kidneys are seen where nothing with a code is.
     assert not any((case.landmarks[case.codes > 0] != Landmark.NONE).any() for case in cases)
+
+
+def test_pictures_of_no_level_are_coronal_sagittal_thoracic_or_below_the_sacrum():
+    options = replace(COARSE, slices=30)
+    cases = list(other_training_cases(np.random.default_rng(4), options))
+    without = [case for case in cases if np.isnan(case.position)]
+    assert {case.level for case in without} == {""}
+    # Sagittal and coronal ones cut several vertebrae; axial ones two at most.
+    vertebrae = [vertebra_code(f"L{n}") for n in range(1, 6)]
+    cut = [sum((case.codes == code).any() for code in vertebrae) for case in without]
+    assert sum(count > 2 for count in cut) > 5
+    assert sum(count == 0 for count in cut) > 5
+    above = [case for case in cases if not np.isnan(case.position)]
+    assert above
+    assert all(-3 <= case.position <= -0.5 for case in above)
+    assert {case.level[:2] for case in above} <= {"T9", "T1"}
