@@ -8,8 +8,8 @@ They may guide choices; figures for others come from validate_levels.py, on othe
 import argparse
 import json
 
-from openlumbar.models import load_classifier, load_model
-from openlumbar.train.level import first_figures
+from openlumbar.models import load_classifier
+from openlumbar.train.level import axial_segmenter, first_figures
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -22,4 +22,4 @@ if __name__ == "__main__":
         said = classifier.classify(pictures)
         return said.probability, said.signs
 
-    print(json.dumps(first_figures(classify, options.people, load_model("axial")), indent=1))
+    print(json.dumps(first_figures(classify, options.people, axial_segmenter()), indent=1))

@@ -27,7 +27,7 @@ from openlumbar.level.looks import (
     axial_tissue,
     spine_pose,
 )
-from openlumbar.models import ModelCard, Predictor, load_model
+from openlumbar.models import ModelCard, load_model
 from openlumbar.models.card import ModelData, ModelInput
 from openlumbar.phantom.axial_training import (
     AxialTrainingCase,
@@ -65,6 +65,8 @@ _AT_DISC = 0.25
 _AT_ONCE = 24
 _OTHER = LEVEL_CLASSES.index("other")
 
+#: Puts found tissues in place of a slice's own.
+Segment = Callable[[LevelSlice], LevelSlice]
 #: Probabilities of classes and of signs, by standard pictures.
 Classify = Callable[[NDArray[np.float32]], tuple[NDArray, NDArray]]
 Cases = Callable[[np.random.Generator, AxialTrainingOptions], Iterator[AxialTrainingCase]]
@@ -110,10 +112,10 @@ def train_level(recipe: LevelRecipe, data: Path, out: Path) -> Path:
     """
     _check_channels(recipe)
     torch.manual_seed(recipe.schedule.seed)
-    predictor = load_model("axial") if recipe.sources.segmented > 0 else None
+    segment = axial_segmenter() if recipe.sources.segmented > 0 else None
 
     def read(source: str, _: nn.Module) -> list[LevelSlice]:
-        return read_source(source, recipe, data, predictor)
+        return read_source(source, recipe, data, segment)
 
     def sampler(stage: LevelStageRecipe, cases: dict[str, list[LevelSlice]]) -> LevelSampler:
         return LevelSampler(*mixture(stage.weights, cases), **recipe.batch.model_dump())
@@ -121,7 +123,7 @@ def train_level(recipe: LevelRecipe, data: Path, out: Path) -> Path:
     network = train_stages(
         recipe, level_network(recipe.network), out, Sources(read, sampler, loss=level_loss)
     )
-    figures = first_figures(network_says(network), recipe.sources.tune, predictor)
+    figures = first_figures(network_says(network), recipe.sources.tune, segment)
     return save_level(network, recipe, out, {"phantoms": figures} if figures else {})
 
 
@@ -186,7 +188,7 @@ def level_loss(said: tuple[Tensor, Tensor], target: Tensor) -> Tensor:
 
 
 def read_source(
-    source: str, recipe: LevelRecipe, data: Path, predictor: Predictor | None
+    source: str, recipe: LevelRecipe, data: Path, segment: Segment | None
 ) -> list[LevelSlice]:
     """All slices of one source of the recipe; an error if there are none.
 
@@ -194,22 +196,23 @@ def read_source(
     ----------
     data
         Folder of the user's own slices.
-    predictor
-        The axial model, for the share of people whose tissues it finds; None for none.
+    segment
+        Of :func:`axial_segmenter`, for the share of people whose tissues are found; None for
+        none.
     """
     made = recipe.sources
     if source == "phantom":
         segmented = round(made.segmented * made.phantoms)
         people = range(_SEEDS, _SEEDS + made.phantoms)
         found = [
-            *phantom_slices(axial_training_cases, people[:segmented], made.slices, predictor),
+            *phantom_slices(axial_training_cases, people[:segmented], made.slices, segment),
             *phantom_slices(axial_training_cases, people[segmented:], made.slices),
         ]
     elif source == "other":
         people = range(_OTHER_SEEDS, _OTHER_SEEDS + made.others)
         found = list(phantom_slices(other_training_cases, people, made.slices))
     else:
-        own = _own(data, predictor)
+        own = _own(data, segment or axial_segmenter())
         found = [one for one in own if one.patient not in _held_out(recipe)]
     if not found:
         raise InputError(f"{data}: the recipe draws from {source!r}, but it holds no slices")
@@ -217,7 +220,7 @@ def read_source(
 
 
 def phantom_slices(
-    cases: Cases, seeds: Sequence[int], slices: int, predictor: Predictor | None = None
+    cases: Cases, seeds: Sequence[int], slices: int, segment: Segment | None = None
 ) -> Iterator[LevelSlice]:
     """Slices of phantom people, with their own tissues or those that a network finds.
 
@@ -227,7 +230,7 @@ def phantom_slices(
     for seed in seeds:
         for number, case in enumerate(cases(np.random.default_rng(seed), options)):
             one = of_case(case, f"phantom-{seed}-{number}", f"phantom-{seed}")
-            yield one if predictor is None else segmented_slice(one, predictor)
+            yield one if segment is None else segment(one)
 
 
 def of_case(case: AxialTrainingCase, name: str, patient: str) -> LevelSlice:
@@ -239,16 +242,21 @@ def of_case(case: AxialTrainingCase, name: str, patient: str) -> LevelSlice:
     return LevelSlice(name, patient, case.image, case.label, pixel, target, case.landmarks)
 
 
-def segmented_slice(one: LevelSlice, predictor: Predictor) -> LevelSlice:
-    """The slice with the tissues that the axial stage finds in it, as in ``analyze``."""
-    affine = np.diag([one.spacing_mm[1], one.spacing_mm[0], 4.0, 1.0])
-    block = Block(Volume(one.image[None].astype(np.float32), affine), (one.name,))
-    series = Series(one.name, Plane.AXIAL, Weighting.UNKNOWN, (block,), "array")
-    mask = segment_axial(series, predictor)[0]
-    return replace(one, tissue=axial_tissue(mask.labels.array[0], mask.bodies.array[0]))
+def axial_segmenter() -> Segment:
+    """What gives a slice the tissues that the axial stage finds in it, as in ``analyze``."""
+    predictor, overview = load_model("axial"), load_model("axial-overview")
+
+    def segment(one: LevelSlice) -> LevelSlice:
+        affine = np.diag([one.spacing_mm[1], one.spacing_mm[0], 4.0, 1.0])
+        block = Block(Volume(one.image[None].astype(np.float32), affine), (one.name,))
+        series = Series(one.name, Plane.AXIAL, Weighting.UNKNOWN, (block,), "array")
+        mask = segment_axial(series, predictor, overview=overview)[0]
+        return replace(one, tissue=axial_tissue(mask.labels.array[0], mask.bodies.array[0]))
+
+    return segment
 
 
-def _own(data: Path, predictor: Predictor | None) -> Iterator[LevelSlice]:
+def _own(data: Path, segment: Segment) -> Iterator[LevelSlice]:
     """Slices of the user's ``levels.csv``, whose tissues the axial model finds."""
     for own in read_own_slices(data, LEVEL_CLASSES):
         if own.spacing_mm is None:
@@ -259,7 +267,7 @@ def _own(data: Path, predictor: Predictor | None) -> Iterator[LevelSlice]:
         target = target_of(POSITIONS.get(own.level, float("nan")))
         blank = np.zeros(own.picture.shape, np.uint8)
         one = LevelSlice(own.name, own.patient, own.picture, blank, own.spacing_mm, target)
-        yield segmented_slice(one, predictor or load_model("axial"))
+        yield segment(one)
 
 
 def _held_out(recipe: LevelRecipe) -> frozenset[str]:
@@ -278,7 +286,7 @@ def _check_channels(recipe: LevelRecipe) -> None:
 
 
 def first_figures(
-    classify: Classify, people: int, predictor: Predictor | None
+    classify: Classify, people: int, segment: Segment | None
 ) -> dict[str, dict[str, float]]:
     """Figures on phantom people whom no training sees, but who may guide choices.
 
@@ -288,16 +296,16 @@ def first_figures(
         As in :func:`level_figures`.
     people
         How many; empty for none.
-    predictor
-        The axial model, for figures with the tissues that it finds.
+    segment
+        Of :func:`axial_segmenter`, for figures with the tissues that it finds.
     """
     if not people:
         return {}
     seeds = range(_TUNE_SEEDS, _TUNE_SEEDS + people)
     slices = list(phantom_slices(axial_training_cases, seeds, _TUNE_SLICES))
     figures = {"own tissues": level_figures(classify, slices)}
-    if predictor is not None:
-        found = [segmented_slice(one, predictor) for one in slices]
+    if segment is not None:
+        found = [segment(one) for one in slices]
         figures["tissues of the axial model"] = level_figures(classify, found)
     return figures
 
