@@ -211,6 +211,8 @@ def read_source(
     elif source == "other":
         people = range(_OTHER_SEEDS, _OTHER_SEEDS + made.others)
         found = list(phantom_slices(other_training_cases, people, made.slices))
+        # The axial stage finds nothing in most of them, and then their looks are all there is.
+        found += [segment(one) for one in found] if segment is not None else []
     else:
         own = _own(data, segment or axial_segmenter())
         found = [one for one in own if one.patient not in _held_out(recipe)]
