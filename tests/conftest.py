@@ -70,7 +70,8 @@ def axial_predictor():
 @pytest.fixture(scope="session")
 def networks(predictor, axial_predictor):
     """What :func:`openlumbar.models.load_model` may be replaced by."""
-    return {"sagittal": predictor, "axial": axial_predictor}.__getitem__
+    names = {"sagittal": predictor, "axial": axial_predictor, "axial-overview": axial_predictor}
+    return names.__getitem__
 
 
 def sagittal(exam) -> Series:

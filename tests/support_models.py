@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from openlumbar.core.levels import LEVEL_CLASSES
 from openlumbar.core.masks import AXIAL_TISSUE_NAMES, TISSUE_NAMES
-from openlumbar.models import ModelCard
+from openlumbar.models import Classified, ModelCard
 from openlumbar.models.card import ModelInput
 
 
@@ -58,6 +59,21 @@ def classifier_card(
     card = _card("looker", 1.6, 32, tuple(f"channel {n}" for n in range(channels)), classes)
     given = {"preprocessing": f"openlumbar.level.looks.{preprocessing}", "pixels": pixels}
     return card.model_copy(update={"signs": signs, "input": card.input.model_copy(update=given)})
+
+
+class Undecided:
+    """A level classifier to which every class is as likely."""
+
+    def __init__(self) -> None:
+        self.card = classifier_card(classes=LEVEL_CLASSES)
+
+    def classify(self, images):
+        n, classes = len(images), len(LEVEL_CLASSES)
+        return Classified(
+            np.full((n, classes), 1 / classes, np.float32),
+            np.full((n, 2), 0.5, np.float32),
+            np.zeros((n, classes, 4, 6), np.float32),
+        )
 
 
 def intensity_network(classes=3, signs=2, channels=8, cell=16):

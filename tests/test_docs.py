@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from openlumbar import cli
@@ -20,7 +21,7 @@ from openlumbar.core.anatomy import STRUCTURES
 from openlumbar.core.codes import SCHEMES
 from openlumbar.core.flags import FLAGS
 from openlumbar.level import block as naming_of_a_block
-from openlumbar.level import numbering, shape
+from openlumbar.level import numbering, shape, shift, stack
 from openlumbar.models import ModelCard
 from openlumbar.models.card import ModelInput
 
@@ -133,12 +134,17 @@ def test_the_page_of_labels_has_the_codes_of_other_tools():
 
 def test_the_page_of_confidences_has_the_constants_of_the_code():
     page = (ROOT / "docs" / "reference" / "levels-and-confidence.md").read_text()
-    documented = dict(re.findall(r"^\| `([A-Z_0-9]+)` \| ([\d.]+) \|", page, re.M))
-    homes = vars(numbering) | vars(naming_of_a_block) | vars(shape)
-    assert len(documented) == 8
-    assert {name: float(value) for name, value in documented.items()} == {
-        name: homes[name] for name in documented
-    }
+    of_names, of_slices = page.split("## Axial slices")
+    homes = [
+        (of_names, vars(numbering) | vars(naming_of_a_block) | vars(shape)),
+        (of_slices, vars(stack) | vars(shift)),
+    ]
+    for text, home in homes:
+        documented = re.findall(r"^\| `([A-Z_0-9]+)` \| ([\d., ]+) \|", text, re.M)
+        assert len(documented) >= 5
+        for name, value in documented:
+            numbers = [float(number) for number in value.split(",")]
+            assert numbers == list(np.atleast_1d(home[name])), name
 
 
 def test_every_flag_is_told_where_names_or_numbers_are_doubted():

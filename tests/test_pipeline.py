@@ -18,12 +18,14 @@ from openlumbar.io.analysis import Analysis
 from openlumbar.models import load_model
 from openlumbar.phantom import write_phantom
 from openlumbar.pipeline import AnalyzeOptions, Stages, analyze, analyze_files, write_results
+from support_models import Undecided
 from support_results import complaints
 
 
 @pytest.fixture(scope="module")
 def analysis(painted_exam, predictor, axial_predictor):
-    return analyze(painted_exam, AnalyzeOptions(predictor, axial_predictor))
+    options = AnalyzeOptions(predictor, axial_predictor, Undecided(), axial_predictor)
+    return analyze(painted_exam, options)
 
 
 class BrokenPredictor:
@@ -74,6 +76,8 @@ def test_the_run_says_what_made_it(analysis):
     assert [(w.name, w.sha256) for w in analysis.run.weights] == [
         ("painted", "0" * 64),
         ("blind", "0" * 64),
+        ("blind", "0" * 64),
+        ("looker", "0" * 64),
     ]
     assert analysis.run.warnings == ()
     stages = {(timing.stage, bool(timing.series)) for timing in analysis.run.timings}
@@ -105,10 +109,11 @@ def test_an_exam_of_one_plane_needs_no_weights_of_the_other(
 ):
     monkeypatch.setattr("openlumbar.models.session._WEIGHTS", tmp_path)  # nothing is shipped
     axial = Exam(series=painted_exam.of_plane(Plane.AXIAL))
-    analysis = analyze(axial, AnalyzeOptions(axial_predictor=axial_predictor))
+    given = AnalyzeOptions(None, axial_predictor, Undecided(), axial_predictor)
+    analysis = analyze(axial, given)
     assert analysis.failures == ()
     assert [masks.series for masks in analysis.masks.series] == [axial.series[0].name]
-    assert analysis.levels.numbering == ()
+    assert [numbering.flags for numbering in analysis.levels.numbering] == [("level-uncertain",)]
     (warning,) = analysis.run.warnings
     assert "no sagittal series was found" in warning
     sagittal = Exam(series=painted_exam.of_plane(Plane.SAGITTAL))
@@ -294,7 +299,7 @@ def test_axial_series_alone_give_muscles_fat_and_sac(axial_output, phantom):
     areas = {
         (m.block, m.slice, m.side): m.value
         for m in analysis.measurements
-        if (m.structure, m.metric) == ("psoas", "csa_cm2") and m.value is not None
+        if (m.structure, m.metric) == ("psoas", "csa_cm2") and None not in (m.value, m.slice)
     }
     assert len(areas) >= 6  # of 2 sides in 4 slices
     for (block, k, side), area in areas.items():
@@ -304,7 +309,10 @@ def test_axial_series_alone_give_muscles_fat_and_sac(axial_output, phantom):
         assert area == pytest.approx(np.count_nonzero(true.array[k] == code) * pixel, rel=0.3)
     measured = {m.structure for m in analysis.measurements if m.value is not None}
     assert {"psoas", "multifidus", "erector spinae", "dural sac"} <= measured
-    assert {m.level for m in analysis.measurements} == {""}
+    # Each block is of one disc; which, its looks say.
+    slices = [row for row in analysis.levels.rows if row.structure == "slice"]
+    assert {row.source for row in slices} == {"looks"}
+    assert {m.level for m in analysis.measurements} == {row.disc_level for row in slices}
     assert {row.structure for row in analysis.levels.rows} == {"slice"}
     assert "no sagittal series" in analysis.run.warnings[0]
 

@@ -11,14 +11,12 @@ import pydicom
 import pytest
 
 from archive_exam import archive_exam, at_lumbar_disc, named_by_geometry
-from openlumbar.core.levels import LEVEL_CLASSES
 from openlumbar.core.plane import Plane
-from openlumbar.models import Classified
 from openlumbar.phantom import write_phantom
 from openlumbar.phantom.archive import COARSE_SERIES
 from openlumbar.phantom.grids import AxialFrame, SagittalFrame
 from openlumbar.pipeline import AnalyzeOptions, analyze_files
-from support_models import classifier_card
+from support_models import Undecided
 from support_painted import PIXEL_MM, painted
 
 DISCS = ("T12-L1", "L1-L2", "L2-L3", "L3-L4", "L4-L5", "L5-S1")
@@ -33,21 +31,6 @@ SERIES = replace(
     ),
 )
 MOVED_MM = (-5.0, 4.0, 11.0)
-
-
-class Undecided:
-    """A level classifier to which every class is as likely."""
-
-    def __init__(self) -> None:
-        self.card = classifier_card(classes=LEVEL_CLASSES)
-
-    def classify(self, images):
-        n, classes = len(images), len(LEVEL_CLASSES)
-        return Classified(
-            np.full((n, classes), 1 / classes, np.float32),
-            np.full((n, 2), 0.5, np.float32),
-            np.zeros((n, classes, 4, 6), np.float32),
-        )
 
 
 @pytest.fixture(scope="module")

@@ -52,6 +52,8 @@ class AnalyzeOptions:
         The axial network, likewise.
     level_classifier
         The network that says which level an axial slice shows, likewise.
+    overview_predictor
+        The network that looks at an axial slice first, likewise.
     noted
         What else made the exam what it is (a weighting that was given, say): written
         to ``run.json`` and used for nothing. Never an identity or a path.
@@ -60,6 +62,7 @@ class AnalyzeOptions:
     predictor: Predictor | None = None
     axial_predictor: Predictor | None = None
     level_classifier: Classifier | None = None
+    overview_predictor: Predictor | None = None
     noted: Mapping[str, str | float | int | None] = field(default_factory=dict)
 
 
@@ -92,7 +95,7 @@ def analyze(
     )
     networks = AxialNetworks(
         segment=_ready(options.axial_predictor, "axial", stages),
-        overview=_ready(None, "axial-overview", stages),
+        overview=_ready(options.overview_predictor, "axial-overview", stages),
         level=partial(_classifier, options.level_classifier, stages),
     )
     axial = axial_findings(exam.of_plane(Plane.AXIAL), networks, sagittal.spines, stages)
