@@ -88,6 +88,7 @@ _LIMITS = (
     "to learn from or to be measured on",
     "tells where along five lumbar vertebrae a slice looks as if it were; people with four or "
     "six were left out, and no picture of one slice can count them",
+    "where the axial model finds no tissues it hardly knows the place, and spreads its probability",
 )
 
 
