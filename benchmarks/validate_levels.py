@@ -70,8 +70,12 @@ class Networks:
     def predictor(self) -> Predictor:
         return load_model(self.axial)
 
+    @cached_property
+    def overview(self) -> Predictor:
+        return load_model("axial-overview")
+
     def segment(self, series: Series) -> tuple[AxialMask, ...]:
-        return segment_axial(series, self.predictor)
+        return segment_axial(series, self.predictor, overview=self.overview)
 
     def look(self, series: Series, found: Sequence[AxialMask]) -> tuple[SliceLooks, ...]:
         return look_at_slices(series, found, self.classifier)

@@ -7,9 +7,9 @@ import pytest
 
 from openlumbar.core.masks import AxialTissue
 from openlumbar.segment.axial_align import (
+    FRAME_MM,
     FRAME_SAC,
     FRAME_SHAPE,
-    STANDARD,
     Pose,
     interpolate,
     pose_of,
@@ -70,22 +70,24 @@ def test_the_standard_frame_shows_every_section_upright_and_at_one_place(section
     rows, columns = np.nonzero(upright > 0.5)
     assert [rows.mean(), columns.mean()] == pytest.approx(FRAME_SAC, abs=0.6)
     turned = replace(section, shape=FRAME_SHAPE, spacing_mm=(0.8, 0.8), turn_deg=0, sac_mm=(0, 0))
-    centred = Pose(np.zeros(2)).to_standard(turned.tissue() == AxialTissue.BODY, STANDARD)
+    standard = PlaneGrid(FRAME_SHAPE, (FRAME_MM, FRAME_MM))
+    centred = Pose(np.zeros(2)).to_standard(turned.tissue() == AxialTissue.BODY, standard)
     body = pose.to_standard(section.tissue() == AxialTissue.BODY, grid_of(section))
     both = (body > 0.5) & (centred > 0.5)
     assert 2 * both.sum() / ((body > 0.5).sum() + (centred > 0.5).sum()) > 0.97
 
 
+@pytest.mark.parametrize("pixel_mm", [FRAME_MM, 1.3])
 @pytest.mark.parametrize("section", SECTIONS)
-def test_to_the_standard_frame_and_back_is_where_it_was(section):
+def test_to_the_standard_frame_and_back_is_where_it_was(section, pixel_mm):
     grid = grid_of(section)
-    pose = Pose(np.array([5.0, -3.0]), 0.3)
+    pose = Pose(np.array([5.0, -3.0]), 0.3, pixel_mm)
     rows, columns = np.mgrid[: grid.shape[0], : grid.shape[1]].astype(np.float32)
     index = pose.index_of(grid)
     for picture in (rows, columns):
         there = pose.to_standard(picture, grid, outside=np.nan)
         back = interpolate(there[None], index.reshape(2, -1)).reshape(grid.shape)
-        inside = ((index > 0) & (index < np.array(FRAME_SHAPE)[:, None, None] - 1)).all(0)
+        inside = ((index > 0) & (index < np.array(pose.shape)[:, None, None] - 1)).all(0)
         known = inside & np.isfinite(back)
         assert known.sum() > 10_000
         assert np.abs(back - picture)[known].max() < 0.01
@@ -101,7 +103,7 @@ def test_pixels_of_two_grids_meet_at_their_place():
 
 
 @pytest.mark.parametrize(
-    "place", [PlaneGrid((90, 80), (0.9, 1.1), (3.0, -7.0)), Pose(np.ones(2), 0.4)]
+    "place", [PlaneGrid((90, 80), (0.9, 1.1), (3.0, -7.0)), Pose(np.ones(2), 0.4, 1.1)]
 )
 def test_a_place_leads_back_to_its_pixel(place):
     index = np.array([[0.0, 0.0], [10.5, 70.0], [33.0, 2.25]])

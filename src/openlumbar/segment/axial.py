@@ -23,13 +23,7 @@ from openlumbar.core.masks import AXIAL_TISSUE_NAMES, AxialMask, AxialTissue
 from openlumbar.core.volume import Volume
 from openlumbar.imaging.frame import axial_frame_of
 from openlumbar.models import Predictor
-from openlumbar.segment.axial_align import (
-    FRAME_MM,
-    FRAME_SHAPE,
-    Pose,
-    interpolate,
-    pose_of,
-)
+from openlumbar.segment.axial_align import Pose, interpolate, pose_of
 from openlumbar.segment.axial_clean import clean_slice
 from openlumbar.segment.axial_preprocess import (
     Picture,
@@ -200,19 +194,18 @@ class _Reader:
 
     def _reading(self, picture: Picture, native: PlaneGrid) -> Reading | None:
         """What the slice shows, on its own pixels."""
+        asked = self.predictor.card.input
         if not self.options.align:
-            pixel_mm = self.predictor.card.input.spacing_mm
-            whole = resampled(picture, pixel_mm)
+            whole = resampled(picture, asked.spacing_mm)
             seen = _predict(self.predictor, normalise_slice(whole.values))
             return _read(_Seen(seen, whole.grid), native)
         first = self._look(picture)
         tissue, _ = _classes(first.values, first.place.pixel_mm2)
         landmarks = find_landmarks(tissue, first.place)
-        pose = pose_of(landmarks) if landmarks else None
+        pose = pose_of(landmarks, asked.spacing_mm[0]) if landmarks else None
         if pose is None:
             return None
-        divisor = self.predictor.card.input.divisor
-        window = _window(tissue > 0, first.place, pose, divisor)
+        window = _window(tissue > 0, first.place, pose, asked.divisor)
         second = self._look_again(picture, pose, window)
         reading = _read(second, native)
         return reading and replace(reading, agreement=_agreement(first, second))
@@ -231,7 +224,7 @@ class _Reader:
         """The part of the picture that matters, in the standard frame."""
         standard = pose.to_standard(picture.values, picture.grid, float(picture.values.min()))
         seen = _predict(self.predictor, normalise_slice(standard)[window])
-        values = np.zeros((len(seen), *FRAME_SHAPE), np.float32)
+        values = np.zeros((len(seen), *pose.shape), np.float32)
         values[0] = 1
         values[:, *window] = seen
         return _Seen(values, pose)
@@ -253,12 +246,12 @@ def _window(
     Both are as many as the network wants, where the frame has them.
     """
     index = pose.index_at(grid.place_mm(np.argwhere(named)))
-    margin = MARGIN_MM / FRAME_MM
+    margin = MARGIN_MM / pose.pixel_mm
     first = np.floor(index.min(0) - margin).astype(int)
     count = np.ceil(index.max(0) + margin).astype(int) + 1 - first
     rows, columns = (
         _within(a, n + -n % divisor, most)
-        for a, n, most in zip(first, count, FRAME_SHAPE, strict=True)
+        for a, n, most in zip(first, count, pose.shape, strict=True)
     )
     return rows, columns
 

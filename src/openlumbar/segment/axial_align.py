@@ -15,16 +15,14 @@ from scipy import ndimage
 
 from openlumbar.segment.landmarks import Floats, Landmarks, PlaneGrid, affine_index
 
-#: Rows, columns and pixels of the standard frame. A cross-section of the muscles of the back
-#: and the psoas fits in, with 30 mm to spare.
+#: Rows and columns of the standard frame, and the pixels that it has so many of. A
+#: cross-section of the muscles of the back and the psoas fits in, with 30 mm to spare.
 FRAME_SHAPE = (256, 288)
 FRAME_MM = 0.8
 #: Row and column of the sac's centre in it.
 FRAME_SAC = (112.0, 144.0)
 #: No slice is turned further: nobody lies so, and what looks so was misread.
 MOST_TURN_RAD = np.radians(35.0)
-
-STANDARD = PlaneGrid(FRAME_SHAPE, (FRAME_MM, FRAME_MM))
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +35,24 @@ class Pose:
         Place of the sac in the picture, mm (backward, leftward).
     turn_rad
         Of the patient in the picture, positive when the front points to the picture's left.
+    pixel_mm
+        Of the frame, which in other pixels than :data:`FRAME_MM` has as many more or fewer.
     """
 
     sac_mm: Floats
     turn_rad: float = 0.0
+    pixel_mm: float = FRAME_MM
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the frame."""
+        rows, columns = (round(n * FRAME_MM / self.pixel_mm) for n in FRAME_SHAPE)
+        return rows, columns
+
+    @property
+    def _sac(self) -> Floats:
+        """Row and column of the sac's centre in the frame."""
+        return np.array(FRAME_SAC) * FRAME_MM / self.pixel_mm
 
     def to_standard(
         self, picture: NDArray, grid: PlaneGrid, outside: float = 0.0
@@ -57,7 +69,7 @@ class Pose:
         Returns
         -------
         ndarray
-            ``float32[256, 288]``.
+            ``float32[row, column]`` of :attr:`shape`.
         """
         matrix, offset = self._matrix(grid)
         return np.asarray(
@@ -65,7 +77,7 @@ class Pose:
                 picture.astype(np.float32, copy=False),
                 matrix,
                 offset,
-                output_shape=FRAME_SHAPE,
+                output_shape=self.shape,
                 order=1,
                 cval=outside,
             )
@@ -73,13 +85,13 @@ class Pose:
 
     def place_mm(self, index: NDArray) -> Floats:
         """Place in the picture of pixels ``[..., 2]`` (row, column) of the standard frame."""
-        away = (np.asarray(index) - np.array(FRAME_SAC)) * np.array(STANDARD.spacing_mm)
+        away = (np.asarray(index) - self._sac) * self.pixel_mm
         return np.asarray(self.sac_mm + away @ self._turn().T, np.float64)
 
     def index_at(self, places_mm: Floats) -> Floats:
         """Row and column in the standard frame of places ``[..., 2]`` in the picture."""
         away = (places_mm - self.sac_mm) @ np.linalg.inv(self._turn()).T
-        return np.asarray(away / np.array(STANDARD.spacing_mm) + np.array(FRAME_SAC), np.float64)
+        return np.asarray(away / self.pixel_mm + self._sac, np.float64)
 
     def index_of(self, grid: PlaneGrid) -> NDArray[np.float32]:
         """Row and column in the standard frame of every pixel: ``[2, rows, columns]``."""
@@ -90,9 +102,9 @@ class Pose:
     def _matrix(self, grid: PlaneGrid) -> tuple[Floats, Floats]:
         """Matrix and offset from indices of the standard frame to those of a grid."""
         to_index = 1 / np.array(grid.spacing_mm)
-        matrix = to_index[:, None] * self._turn() * np.array(STANDARD.spacing_mm)
+        matrix = to_index[:, None] * self._turn() * self.pixel_mm
         place = to_index * (self.sac_mm - grid.origin_mm)
-        return matrix, place - matrix @ np.array(FRAME_SAC)
+        return matrix, place - matrix @ self._sac
 
     def _turn(self) -> Floats:
         """Matrix from millimetres of the standard frame to those of the picture."""
@@ -100,10 +112,10 @@ class Pose:
         return np.array([[cos, -sin], [sin, cos]])
 
 
-def pose_of(landmarks: Landmarks) -> Pose | None:
+def pose_of(landmarks: Landmarks, pixel_mm: float = FRAME_MM) -> Pose | None:
     """The pose that stands body, sac and muscles upright; None beyond :data:`MOST_TURN_RAD`."""
     turn = landmarks.turn_rad
-    return Pose(landmarks.sac, turn) if abs(turn) <= MOST_TURN_RAD else None
+    return Pose(landmarks.sac, turn, pixel_mm) if abs(turn) <= MOST_TURN_RAD else None
 
 
 def interpolate(values: NDArray[np.float32], index: NDArray[np.float32]) -> NDArray[np.float32]:
