@@ -268,7 +268,12 @@ def phantom(
 
 @app.command
 def train(
-    recipe: Annotated[str, Parameter(help="Its name (sagittal, axial, cho2022), or a TOML file.")],
+    recipe: Annotated[
+        str,
+        Parameter(
+            help="Its name (sagittal, axial, axial-overview, level, cho2022), or a TOML file."
+        ),
+    ],
     /,
     *,
     data: Annotated[Path, Parameter(help="Folder of the training data.")],
