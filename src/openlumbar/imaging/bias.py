@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 import numpy as np
 import SimpleITK
@@ -28,6 +29,7 @@ FOREGROUND = 0.06
 _ITERATIONS = 15
 _CONTROL_POINTS = 4
 _FWHM = 1.1
+_THREADS = Lock()
 
 
 def bias_field(
@@ -105,10 +107,14 @@ def _n4(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Keep SimpleITK to one thread: so coarse a picture takes twice as long on two."""
-    before = SimpleITK.ProcessObject.GetGlobalDefaultNumberOfThreads()
-    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    try:
-        yield
-    finally:
-        SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
+    """Keep SimpleITK to one thread: so coarse a picture takes twice as long on two.
+
+    The number is one of the whole process, so callers of several threads wait for each other.
+    """
+    with _THREADS:
+        before = SimpleITK.ProcessObject.GetGlobalDefaultNumberOfThreads()
+        SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+        try:
+            yield
+        finally:
+            SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(before)

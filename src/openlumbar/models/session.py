@@ -57,6 +57,8 @@ def open_session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or os.cpu_count() or 1
     options.inter_op_num_threads = 1
+    # A thread that waits for work by spinning takes the core from the one that prepares it.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Memory is given back between series instead of being kept in an arena.
     options.enable_cpu_mem_arena = False
     try:

@@ -9,7 +9,9 @@ whether it is an axial lumbar slice at all.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -45,6 +47,8 @@ from openlumbar.segment.recognise import (
 #: Called with slices done and slices in all.
 Progress = Callable[[int, int], None]
 
+#: Slices read at a time: while one is in the network another is prepared or cleaned.
+AT_ONCE = 2
 #: Smallest picture that may show a section of the spine.
 LEAST_PIXELS, LEAST_MM = 16, 12.0
 #: Where the network is this sure of background all around, it is not asked again.
@@ -135,9 +139,11 @@ def _segment_block(volume: Volume, reader: _Reader, report: Callable[[int], None
             "after the other along its first axis"
         )
     slices = []
-    for picture in frame.canonical(volume.array):
-        slices.append(reader.read_slice(picture, frame.spacing_mm[1:]))
-        report(len(slices))
+    with ThreadPoolExecutor(AT_ONCE) as workers:
+        read = partial(reader.read_slice, spacing_mm=frame.spacing_mm[1:])
+        for found in workers.map(read, frame.canonical(volume.array)):
+            slices.append(found)
+            report(len(slices))
     codes, bodies, certainty = (
         frame.original(np.stack([getattr(found, name) for found in slices]))
         for name in ("codes", "bodies", "certainty")
