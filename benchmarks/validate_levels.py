@@ -10,7 +10,7 @@
   classifier by the slice, and the decoded stack.
 - *whole*: exams of both planes through the whole pipeline, networks and all.
 - *real*: the slices of ``sudirman_axial`` and the annotated exam beside a reading by a
-  non-expert, written down before (``benchmarks/data/axial_level_reading.toml``), with pictures
+  non-expert, written down before (``recipes/axial_level_reading.toml``), with pictures
   of those that differ by a level or more. They go to the output folder alone.
 - *time*: what levels add to an exam of 60 axial slices.
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+import openlumbar
 from openlumbar import read_exam
 from openlumbar.core.exam import Block, Series, Weighting
 from openlumbar.core.levels import POSITIONS, LevelRow, SliceLooks
@@ -20,7 +21,7 @@ from openlumbar.core.volume import Volume
 from openlumbar.level import name_slices
 from openlumbar.level.spine_names import SpineNames
 
-READING = Path(__file__).parents[1] / "data" / "axial_level_reading.toml"
+READING = Path(openlumbar.__file__).parent / "recipes" / "axial_level_reading.toml"
 #: Spacing that the pictures of ``sudirman_axial`` are taken to have; theirs is lost.
 PIXEL_MM = 0.7
 _NAMES = SpineNames()

@@ -283,13 +283,16 @@ class LevelStageRecipe(_Strict):
     weights
         How often each source is drawn from, relative to the others: phantoms, with their own
         tissues or as the axial model sees them; pictures that are no slices of a lumbar spine
-        (``other``); the user's ``own``.
+        (``other``); the real slices of ``sudirman_axial``, with levels that a non-expert read
+        (``recipes/axial_level_reading.toml``); the user's ``own``.
     """
 
     name: str
     iterations: Positive
     weights: Annotated[
-        dict[Literal["phantom", "other", "own"], Annotated[float, Field(ge=0)]],
+        dict[
+            Literal["phantom", "other", "sudirman_axial", "own"], Annotated[float, Field(ge=0)]
+        ],
         Field(min_length=1),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -38,6 +39,7 @@ from openlumbar.phantom.axial_training import (
 from openlumbar.recipes import LevelRecipe
 from openlumbar.recipes.schema import LevelStageRecipe, NetworkRecipe
 from openlumbar.segment import segment_axial
+from openlumbar.train.axial import SUDIRMAN_PIXEL_MM, single_slice
 from openlumbar.train.classifier_network import ClassifierNetwork
 from openlumbar.train.export import export_classifier, write_card
 from openlumbar.train.level_sampling import (
@@ -61,6 +63,9 @@ _TUNE_SLICES = 8
 _SIGNS_WEIGHT = 0.5
 #: Of the way from one disc to the next: within it, a slice is one of that disc.
 _AT_DISC = 0.25
+#: Levels read by eye, how sure the reader must have been, and what the second guess is worth.
+_READING = Path(__file__).parents[1] / "recipes" / "axial_level_reading.toml"
+_SURE, _SECOND = 2, 0.25
 #: Slices that figures are taken of at a time.
 _AT_ONCE = 24
 _OTHER = LEVEL_CLASSES.index("other")
@@ -78,14 +83,21 @@ _DATA = {
         credit="OpenLumbar",
         use="pictures with exact places along the spine, tissues, kidneys and iliac wings",
     ),
+    "sudirman_axial": ModelData(
+        name="Lumbar spine MRI data set, 80 axial slices",
+        licence="CC BY 4.0",
+        credit="Sudirman et al., Lumbar Spine MRI Dataset",
+        use="levels read by a non-expert from the slices alone",
+    ),
     "own": ModelData(
         name="the user's own slices", licence="the user's", credit="the user", use="levels"
     ),
 }
 _LIMITS = (
     "research use only; not for diagnosis",
-    "learnt from phantoms alone: no real slice with a level that an expert had named was there "
-    "to learn from or to be measured on",
+    "learnt from phantoms, and from 71 real slices of a handful of patients whose levels a "
+    "non-expert read; no real slice with a level that an expert had named was there to learn "
+    "from or to be measured on",
     "tells where along five lumbar vertebrae a slice looks as if it were; people with four or "
     "six were left out, and no picture of one slice can count them",
     "where the axial model finds no tissues it hardly knows the place, and spreads its probability",
@@ -214,6 +226,8 @@ def read_source(
         found = list(phantom_slices(other_training_cases, people, made.slices))
         # The axial stage finds nothing in most of them, and then their looks are all there is.
         found += [segment(one) for one in found] if segment is not None else []
+    elif source == "sudirman_axial":
+        found = list(_read_by_eye(data / source, segment or axial_segmenter()))
     else:
         own = _own(data, segment or axial_segmenter())
         found = [one for one in own if one.patient not in _held_out(recipe)]
@@ -267,10 +281,27 @@ def _own(data: Path, segment: Segment) -> Iterator[LevelSlice]:
                 f"{LEVELS_FILE}: {own.name} is an image, whose pixels have no size in mm; this "
                 "recipe learns from DICOM, NIfTI or MetaImage files"
             )
-        target = target_of(POSITIONS.get(own.level, float("nan")))
+        target = _target(own.level)
         blank = np.zeros(own.picture.shape, np.uint8)
         one = LevelSlice(own.name, own.patient, own.picture, blank, own.spacing_mm, target)
         yield segment(one)
+
+
+def _read_by_eye(folder: Path, segment: Segment) -> Iterator[LevelSlice]:
+    """Real slices whose level a reader was sure of, the second guess with its part."""
+    table = tomllib.loads(_READING.read_text("utf-8"))["sudirman_axial"]
+    for number, level, second, sure, *_ in table["slices"]:
+        path = folder / f"slice_{number:02d}.png"
+        if sure < _SURE or not path.exists():
+            continue
+        target = (1 - _SECOND) * _target(level) + _SECOND * _target(second)
+        image = single_slice(path).blocks[0].volume.array[0]
+        blank, pixel = np.zeros(image.shape, np.uint8), (SUDIRMAN_PIXEL_MM, SUDIRMAN_PIXEL_MM)
+        yield segment(LevelSlice(path.stem, path.stem, image, blank, pixel, target))
+
+
+def _target(level: str) -> NDArray[np.float32]:
+    return target_of(POSITIONS.get(level, float("nan")))
 
 
 def _held_out(recipe: LevelRecipe) -> frozenset[str]:
