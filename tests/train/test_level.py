@@ -68,7 +68,8 @@ def test_the_recipe_trains_weights_that_classify(tmp_path):
     assert card.classes == LEVEL_CLASSES
     assert card.signs == ("kidney", "ilium")
     assert card.input.pixels == STANDARD_SHAPE
-    assert any("phantoms alone" in limit for limit in card.limits)
+    assert [source.name for source in card.data] == ["OpenLumbar phantoms"]
+    assert any("no real slice with a level that an expert" in limit for limit in card.limits)
     said = classifier.classify(np.zeros((3, len(STANDARD_CHANNELS), *STANDARD_SHAPE), np.float32))
     assert said.probability.shape == (3, len(LEVEL_CLASSES))
     assert np.allclose(said.probability.sum(1), 1, atol=1e-4)

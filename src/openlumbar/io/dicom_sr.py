@@ -417,7 +417,12 @@ def _label(entry: Measurement, blocks: int) -> str:
     """What is tracked; blocks count from 1, as in the names of their files."""
     if _own_slice(entry) is not None:
         block = f"block {entry.block + 1}" if blocks > 1 else ""
-        parts = (entry.structure.capitalize(), entry.side, block, f"slice {entry.slice}")
+        parts: tuple[str, ...] = (
+            entry.structure.capitalize(),
+            entry.side,
+            block,
+            f"slice {entry.slice}",
+        )
         return ", ".join(part for part in parts if part)
     if _of_level(entry):
         parts = (entry.structure.capitalize(), entry.side)

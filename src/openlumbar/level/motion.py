@@ -176,7 +176,7 @@ def _disc_part(
         return float("nan")
     _, row, place = labels.to_index(centre)
     _, height, width = labels.spacing_mm
-    rows, places = np.indices(disc.shape, sparse=True)
+    rows, places = np.ogrid[: disc.shape[0], : disc.shape[1]]
     core = ((rows - row) * height) ** 2 + ((places - place) * width) ** 2 < _CORE_MM**2
     return float((disc & core).sum() / max(1, (column & core).sum()))
 

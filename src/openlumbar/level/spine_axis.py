@@ -117,7 +117,8 @@ class Curve:
 
     def at(self, along_mm: float) -> NDArray[np.float64]:
         """The point at an arc length."""
-        return np.array([np.interp(along_mm, self.along_mm, axis) for axis in self.points.T])
+        places = [np.interp(along_mm, self.along_mm, axis) for axis in self.points.T]
+        return np.asarray(places, np.float64)
 
     def direction(self, along_mm: float) -> NDArray[np.float64]:
         """Unit vector toward the foot at an arc length."""

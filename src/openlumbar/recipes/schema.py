@@ -290,9 +290,7 @@ class LevelStageRecipe(_Strict):
     name: str
     iterations: Positive
     weights: Annotated[
-        dict[
-            Literal["phantom", "other", "sudirman_axial", "own"], Annotated[float, Field(ge=0)]
-        ],
+        dict[Literal["phantom", "other", "sudirman_axial", "own"], Annotated[float, Field(ge=0)]],
         Field(min_length=1),
     ]
 

@@ -17,8 +17,6 @@ from openlumbar.segment.landmarks import PlaneGrid
 #: Pictures are resampled from pixels of at least this size; finer detail is noise to a
 #: network that sees 0.8 mm.
 LEAST_SOURCE_MM = 0.6
-#: Of N4: the network needs no more, and each costs a millisecond.
-N4_ROUNDS = 8
 #: The first pass looks at this many pixels at most (a square of so many a side), coarser than
 #: the network's own where the field of view asks for it, but not by more than this factor:
 #: the network knows small patients, not smaller ones.
@@ -93,8 +91,7 @@ def source_picture(plane: NDArray, spacing_mm: tuple[float, float], bias: bool) 
         return picture
     # Some files are stored with an offset; sensitivity multiplies what is above it.
     values = picture.values - min(float(picture.values.min()), 0.0)
-    spacing = (1.0, *picture.grid.spacing_mm)
-    field = bias_field(values[None], spacing, iterations=N4_ROUNDS)[0]
+    field = bias_field(values[None], (1.0, *picture.grid.spacing_mm))[0]
     return Picture(values / field, picture.grid)
 
 

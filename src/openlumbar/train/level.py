@@ -95,9 +95,9 @@ _DATA = {
 }
 _LIMITS = (
     "research use only; not for diagnosis",
-    "learnt from phantoms, and from 71 real slices of a handful of patients whose levels a "
-    "non-expert read; no real slice with a level that an expert had named was there to learn "
-    "from or to be measured on",
+    "no real slice with a level that an expert had named was there to learn from or to be "
+    "measured on: what it learnt from are phantoms, and where `data` names them the user's own "
+    "slices, or 71 of a handful of patients whose levels a non-expert read",
     "tells where along five lumbar vertebrae a slice looks as if it were; people with four or "
     "six were left out, and no picture of one slice can count them",
     "where the axial model finds no tissues it hardly knows the place, and spreads its probability",
