@@ -113,7 +113,7 @@ class Curve:
     @property
     def along_mm(self) -> NDArray[np.float64]:
         """Arc length of each point."""
-        return self.start_mm + STEP_MM * np.arange(len(self.points))
+        return np.asarray(self.start_mm + STEP_MM * np.arange(len(self.points)), np.float64)
 
     def at(self, along_mm: float) -> NDArray[np.float64]:
         """The point at an arc length."""
