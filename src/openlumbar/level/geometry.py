@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from openlumbar.core.errors import StageError
 from openlumbar.core.exam import Series
 from openlumbar.core.masks import AxialMask
 from openlumbar.core.volume import Volume
+from openlumbar.level.fitting import check_masks
 from openlumbar.level.motion import Motion, SliceView, canal_of, estimate_motion, views_of
 from openlumbar.level.naming import SeriesLevels
 from openlumbar.level.spine_axis import STEP_MM, SpineAxis, Stretch, axis_of
@@ -131,7 +131,7 @@ def place_slices(
     StageError
         ``found`` does not fit the series' blocks.
     """
-    _check(series, found)
+    check_masks(series, found, "place_slices")
     slices = list(_slices(series, found))
     views = views_of(found)
     readings = [
@@ -391,14 +391,3 @@ def _nothing(spines: Sequence[SeriesLevels]) -> str:
         return "There is no sagittal series to place the slices by."
     names = ", ".join(levels.masks.series for levels in spines)
     return f"No usable spine to place the slices by was found in {names}."
-
-
-def _check(series: Series, found: Sequence[AxialMask]) -> None:
-    shapes = [mask.labels.shape for mask in found]
-    wanted = [block.volume.shape for block in series.blocks]
-    flagged = [len(mask.flags) for mask in found]
-    if shapes != wanted or flagged != [slices for slices, *_ in wanted]:
-        raise StageError(
-            f"{series.name}: masks of {shapes} with flags of {flagged} slices, for blocks of "
-            f"{wanted}; place_slices needs one mask a block, on its grid, with flags a slice"
-        )

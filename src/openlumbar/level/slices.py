@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from openlumbar.core.errors import StageError
 from openlumbar.core.exam import Series
 from openlumbar.core.levels import SliceLooks
 from openlumbar.core.masks import AxialMask
+from openlumbar.level.fitting import check_masks
 from openlumbar.level.geometry import place_slices
 from openlumbar.level.naming import SeriesLevels
 from openlumbar.level.reconcile import SliceNames, reconcile
@@ -53,18 +53,7 @@ def name_slices(
     StageError
         ``found`` does not fit the series' blocks, or ``looks`` do not fit its slices.
     """
-    _check(series, found)
+    check_masks(series, found, "name_slices")
     placing = place_slices(series, found, spines) if spines else None
     reading = read_stack(series, found, looks) if looks else None
     return reconcile(series, found, placing, reading, spines)
-
-
-def _check(series: Series, found: Sequence[AxialMask]) -> None:
-    shapes = [mask.labels.shape for mask in found]
-    wanted = [block.volume.shape for block in series.blocks]
-    flagged = [len(mask.flags) for mask in found]
-    if shapes != wanted or flagged != [slices for slices, *_ in wanted]:
-        raise StageError(
-            f"{series.name}: masks of {shapes} with flags of {flagged} slices, for blocks of "
-            f"{wanted}; name_slices needs one mask a block, on its grid, with flags a slice"
-        )

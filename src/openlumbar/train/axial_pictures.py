@@ -19,6 +19,7 @@ from openlumbar.core import anatomy
 from openlumbar.core.errors import InputError
 from openlumbar.core.masks import AXIAL_OF_MUSCLE, AXIAL_OF_TISSUE, AxialMask, AxialTissue, Tissue
 from openlumbar.imaging.resample import resample_planes, resampled_shape
+from openlumbar.level.pose import axial_tissue
 from openlumbar.phantom.axial_training import AxialTrainingCase
 from openlumbar.train.losses import IGNORE
 from openlumbar.train.spider import TrainingVolume, read_ras
@@ -283,11 +284,6 @@ def classes_of_axial_mask(mask: AxialMask, index: int = 0, sure: int = 145) -> N
     sure
         Least certainty, of 255, that carries loss.
     """
-    codes, body = mask.labels.array[index], mask.bodies.array[index] > 0
-    label = muscle_classes(codes, ours=True)
-    label[codes == anatomy.UNKNOWN_VERTEBRA] = AxialTissue.POSTERIOR
-    label[body] = AxialTissue.BODY
-    label[codes == anatomy.UNKNOWN_DISC] = AxialTissue.DISC
-    label[codes == anatomy.SPINAL_CANAL] = AxialTissue.SAC
+    label = axial_tissue(mask.labels.array[index], mask.bodies.array[index])
     label[mask.certainty[index] < sure] = IGNORE
     return label
