@@ -33,6 +33,14 @@ FLAGS: dict[str, str] = {
     "patient-moved": "the patient moved between the sagittal and the axial series",
     "outside-the-spine": "the slice lies beyond the discs that the sagittal series shows",
     "transitional": "the vertebra at the lumbosacral border has traits of both sides",
+    "sex-unknown": "no sex was given; the loads rest on a male base model",
+    "height-unknown": "no body height was given; the base model's was taken",
+    "mass-unknown": "no body mass was given; the base model's was taken",
+    "curvature-generic": "no vertebrae were measured; the spine's shape is the base model's",
+    "curvature-partly-generic": "some vertebrae were not measured and follow from the others",
+    "muscles-generic": "no muscle was measured; sizes and places are the base model's",
+    "muscles-partly-generic": "some muscles were not measured and follow from others",
+    "reserve-in-use": "the modelled muscles do not suffice for this task",
     "upside-down": "the anatomy runs against the header: head and foot, or front and back, swapped",
 }
 

@@ -1,0 +1,1 @@
+"""The published comparisons: two analyses of the same exams side by side."""

@@ -1,0 +1,1 @@
+"""Spinal loads: measurements → a model of the person → muscle forces → loads on the discs."""

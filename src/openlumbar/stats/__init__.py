@@ -1,0 +1,1 @@
+"""Agreement, significance, correlation: plain arrays in, frozen results out."""
