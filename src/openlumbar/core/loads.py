@@ -200,6 +200,9 @@ class Loads:
         Words of :mod:`openlumbar.core.flags` that hold for all loads.
     notes
         Sentences for a person.
+    osim
+        The person's model in upright standing, as OpenSim reads it: the text of
+        ``model.osim``.
     """
 
     missing: str = ""
@@ -210,3 +213,4 @@ class Loads:
     provenance: tuple[Provenance, ...] = field(default_factory=tuple)
     flags: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    osim: str = ""

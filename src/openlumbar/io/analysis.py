@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from openlumbar.core.errors import UnreadableError
 from openlumbar.core.exam import Block, Exam, Series
 from openlumbar.core.levels import Levels
+from openlumbar.core.loads import Loads
 from openlumbar.core.masks import Masks, SeriesMasks
 from openlumbar.core.measurement import Measurement
 from openlumbar.core.run import Failure, Run
@@ -21,13 +22,16 @@ from openlumbar.io.json_file import read_json, write_json
 from openlumbar.io.labels import write_label_table
 from openlumbar.io.nifti import read_nifti, write_image, write_label_map
 from openlumbar.io.outfolder import replacing
-from openlumbar.io.tables import write_levels_csv, write_measurements_csv
+from openlumbar.io.tables import write_levels_csv, write_loads_csv, write_measurements_csv
+
+_MODEL = "model.osim"
 
 #: Of ``analysis.json`` and ``run.json``; a reader refuses any other.
 SCHEMA_VERSION = 1
 
 _LEVELS = TypeAdapter(Levels)
 _MEASUREMENTS = TypeAdapter(tuple[Measurement, ...])
+_LOADS = TypeAdapter(Loads | None)
 _RUN = TypeAdapter(Run)
 _RUN_FIELDS = tuple(field.name for field in fields(Run))
 _FAILURES = TypeAdapter(tuple[Failure, ...])
@@ -51,6 +55,8 @@ class Analysis:
         Version, weights, options, timings, peak memory, warnings.
     failures
         Stages that failed although their input was there; empty when all went well.
+    loads
+        Loads on the lumbar spine, or why there are none; None where nobody asked for them.
     """
 
     exam: Exam
@@ -59,6 +65,7 @@ class Analysis:
     run: Run
     failures: tuple[Failure, ...] = ()
     measurements: tuple[Measurement, ...] = ()
+    loads: Loads | None = None
 
     def save(self, out: Path | str) -> None:
         """Write an output folder (docs/reference/outputs.md), as data.
@@ -108,6 +115,7 @@ class Analysis:
                 run=_RUN.validate_python({name: run[name] for name in _RUN_FIELDS}),
                 failures=_FAILURES.validate_python(run["failures"]),
                 measurements=_MEASUREMENTS.validate_python(facts.get("measurements", [])),
+                loads=_read_loads(facts.get("loads"), folder),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UnreadableError(
@@ -140,9 +148,27 @@ def write_facts(analysis: Analysis, folder: Path) -> None:
         "levels": asdict(analysis.levels),
         "measurements": [asdict(measurement) for measurement in analysis.measurements],
     }
+    if analysis.loads is not None:
+        record["loads"] = _write_loads(analysis.loads, folder)
     write_json(record, folder / "analysis.json", SCHEMA_VERSION)
     run = asdict(analysis.run) | {"failures": [asdict(failure) for failure in analysis.failures]}
     write_json(run, folder / "run.json", SCHEMA_VERSION)
+
+
+def _write_loads(loads: Loads, folder: Path) -> dict[str, Any]:
+    """Write ``loads.csv`` and ``model.osim``; all but the model's text is for ``analysis.json``."""
+    write_loads_csv(loads, folder / "loads.csv")
+    if loads.osim:
+        (folder / _MODEL).write_text(loads.osim, encoding="utf-8")
+    return asdict(replace(loads, osim=""))
+
+
+def _read_loads(record: Any, folder: Path) -> Loads | None:
+    loads = _LOADS.validate_python(record)
+    model = folder / _MODEL
+    if loads is None or not model.exists():
+        return loads
+    return replace(loads, osim=model.read_text(encoding="utf-8"))
 
 
 def _is_copied(series: Series) -> bool:

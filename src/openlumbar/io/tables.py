@@ -9,6 +9,7 @@ from pathlib import Path
 
 from openlumbar.core import flags
 from openlumbar.core.levels import LevelRow
+from openlumbar.core.loads import Load, Loads
 from openlumbar.core.measurement import Measurement
 
 
@@ -52,13 +53,43 @@ _MEASUREMENT_COLUMNS: tuple[_Column, ...] = (
     _Column("flag", "flags"),
 )
 
+_LOAD_COLUMNS: tuple[_Column, ...] = (
+    _Column("level", "level"),
+    _Column("joint_or_vertebra", "place"),
+    _Column("task", "task"),
+    _Column("compression_n", "compression_n", 1),
+    _Column("shear_n", "shear_n", 1),
+    _Column("low_n", "low_n", 1),
+    _Column("high_n", "high_n", 1),
+    _Column("flag", "flags"),
+    _Column("lateral_shear_n", "lateral_shear_n", 1),
+    _Column("shear_low_n", "shear_low_n", 1),
+    _Column("shear_high_n", "shear_high_n", 1),
+)
+
+#: Header of ``loads.csv`` (design.md, section 3), and three columns more.
+LOAD_HEADER: tuple[str, ...] = tuple(column.name for column in _LOAD_COLUMNS)
 #: Header of ``levels.csv`` (design.md, section 3).
 LEVEL_HEADER: tuple[str, ...] = tuple(column.name for column in _LEVEL_COLUMNS)
 #: Header of ``measurements.csv`` (design.md, section 3).
 MEASUREMENT_HEADER: tuple[str, ...] = tuple(column.name for column in _MEASUREMENT_COLUMNS)
 
 
-def _cell(row: LevelRow | Measurement, column: _Column) -> str:
+@dataclass(frozen=True)
+class _TaskRow:
+    """A load with the task that it belongs to."""
+
+    task: str
+    load: Load
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.load, name)
+
+
+_Row = LevelRow | Measurement | _TaskRow
+
+
+def _cell(row: _Row, column: _Column) -> str:
     value = getattr(row, column.attribute)
     if value is None:  # a number that is withheld, or has no slice of its own
         return ""
@@ -69,9 +100,7 @@ def _cell(row: LevelRow | Measurement, column: _Column) -> str:
     return str(value) if column.digits is None else f"{value:.{column.digits}f}"
 
 
-def _write(
-    rows: Iterable[LevelRow] | Iterable[Measurement], columns: tuple[_Column, ...], path: Path
-) -> None:
+def _write(rows: Iterable[_Row], columns: tuple[_Column, ...], path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([column.name for column in columns])
@@ -104,3 +133,17 @@ def write_measurements_csv(rows: Iterable[Measurement], path: Path) -> None:
         A flag is not in the vocabulary of :mod:`openlumbar.core.flags`.
     """
     _write(rows, _MEASUREMENT_COLUMNS, path)
+
+
+def write_loads_csv(loads: Loads, path: Path) -> None:
+    """Write ``loads.csv``: UTF-8, comma, a header, a row for each joint and vertebra of a task.
+
+    Newtons with one digit; ``low_n`` and the like are empty where no interval was asked for.
+
+    Raises
+    ------
+    KeyError
+        A flag is not in the vocabulary of :mod:`openlumbar.core.flags`.
+    """
+    rows = (_TaskRow(task.task, load) for task in loads.tasks for load in task.loads)
+    _write(rows, _LOAD_COLUMNS, path)
