@@ -158,16 +158,21 @@ def _other(name: str) -> str:
     return name
 
 
+#: A half of all strings spans the spine, so that every joint has some.
+ENDS = (0, len(SPINE) - 1)
+
+
 def random_muscles(count: int, seed: int = 0) -> list[Muscle]:
     """Pairs of strings around the spine, of two to four points, the two of a pair mirrored."""
     rng = np.random.default_rng(seed)
     found = []
     for i in range(count // 2):
-        low, high = np.sort(rng.choice(len(SPINE), 2, replace=False))
+        low, high = np.sort(rng.choice(len(SPINE), 2, replace=False)) if i % 2 else ENDS
         steps = np.unique(np.linspace(low, high, int(rng.integers(2, 5))).round().astype(int))
         angle, far = rng.uniform(0.0, np.pi), rng.uniform(0.03, 0.08)
-        at = [far * np.cos(angle), 0.0, far * np.sin(angle)] + rng.normal(0, 0.01, (len(steps), 3))
-        strength = rng.uniform(100.0, 600.0)
+        middle = np.array([far * np.cos(angle), 0.0, far * np.sin(angle)])
+        at = middle + rng.normal(0.0, 0.01, (len(steps), 3))
+        strength = rng.uniform(0.5, 1.5) * 60_000.0 / count
         right = string(f"m{i}_r", [(SPINE[s], p) for s, p in zip(steps, at, strict=True)], strength)
         found += [right, _mirrored_muscle(right)]
     return found

@@ -1,22 +1,19 @@
 """Static optimisation: the least effort with which muscles balance a posture.
 
 Several muscles cross each joint, so their forces have no unique balance. Of all that balance,
-the one with the least sum of activations to a power is taken: squares give a quadratic programme,
-cubes a conic one with a power cone a muscle. Both are convex: there is one answer, and it does
-not depend on where the solver starts.
+the one with the least sum of activations to a power is taken (:mod:`openlumbar.mechanics.effort`).
+The problem is convex: there is one answer, and it does not depend on where a solver starts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import clarabel
 import numpy as np
-from scipy import sparse
 from scipy.optimize import lsq_linear
 
 from openlumbar.core.errors import InputError, OptionError, StageError
+from openlumbar.mechanics.effort import POWERS, Balance, least_effort
 from openlumbar.mechanics.model import Array, Statics
 
 #: Columns of a solution's reserves.
@@ -56,7 +53,7 @@ class SolveOptions:
     activation_floor: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.power not in _PROGRAMMES:
+        if self.power not in POWERS:
             raise OptionError(f"power is {self.power}; 2 or 3 is expected")
         if not self.reserve_optimal_nm > 0:
             raise OptionError(f"reserve_optimal_nm is {self.reserve_optimal_nm}; it must exceed 0")
@@ -107,30 +104,16 @@ def solve(statics: Statics, options: SolveOptions | None = None) -> Solution:
     """
     options = options or SolveOptions()
     balance = _balance(statics, options)
-    found = _PROGRAMMES[options.power](balance)
+    found = least_effort(balance, options.power)
     if found is None:
-        raise StageError(_lacking(statics, balance, options))
-    solution = _solution(statics, balance, options, found)
+        raise StageError(_unsolved(statics, balance, options))
+    solution = _solution(statics, options, found)
     if not solution.residual_nm <= TOLERANCE_NM:
         raise StageError(
             f"the balance of muscles is off by {solution.residual_nm:.2g} N·m; at most "
             f"{TOLERANCE_NM:g} is expected: check the model for muscles of extreme strength"
         )
     return solution
-
-
-@dataclass(frozen=True, eq=False)
-class _Balance:
-    """``moments @ x = target`` within ``low`` and ``high``; x holds activations, then reserves.
-
-    A row an axis and joint; reserves are in units of their optimal moment.
-    """
-
-    moments: Array
-    target: Array
-    low: Array
-    high: Array
-    muscles: int
 
 
 def turning_axes(axes: Array) -> Array:
@@ -148,7 +131,8 @@ def turning_axes(axes: Array) -> Array:
     return np.stack([-axes[:, 2], axes[:, 0], axes[:, 1]], axis=1)
 
 
-def _balance(statics: Statics, options: SolveOptions) -> _Balance:
+def _balance(statics: Statics, options: SolveOptions) -> Balance:
+    """A row an axis and joint; activations first, then reserves over their optimal moment."""
     turning = turning_axes(statics.axes)
     size = 3 * len(statics.joints)
     moments = (turning @ statics.arms_m * statics.strength_n).reshape(size, -1)
@@ -162,89 +146,32 @@ def _balance(statics: Statics, options: SolveOptions) -> _Balance:
         moments = np.hstack([moments, options.reserve_optimal_nm * np.eye(size)])
         low = np.concatenate([low, np.full(size, -reach)])
         high = np.concatenate([high, np.full(size, reach)])
-    return _Balance(moments, target, low, high, count)
+    return Balance(moments, target, low, high)
 
 
-def _solution(statics: Statics, balance: _Balance, options: SolveOptions, found: Array) -> Solution:
-    # The solver keeps bounds to its tolerance; an activation of -1e-12 is none.
-    found = np.clip(found, balance.low, balance.high)
-    reserves = np.zeros((len(statics.joints), 3))
+def _solution(statics: Statics, options: SolveOptions, found: Array) -> Solution:
+    activation, reserves = found[: len(statics.muscles)], np.zeros((len(statics.joints), 3))
     if options.reserve_bound_nm:
-        reserves = (options.reserve_optimal_nm * found[balance.muscles :]).reshape(-1, 3)
-    activation = found[: balance.muscles]
+        reserves = options.reserve_optimal_nm * found[len(statics.muscles) :].reshape(-1, 3)
     left = statics.arms_m @ (activation * statics.strength_n) + statics.moment_nm
     left += np.einsum("jab,ja->jb", turning_axes(statics.axes), reserves)
     return Solution(activation, reserves, float(np.abs(left).max()))
 
 
-def _squares(balance: _Balance) -> Array | None:
-    count = balance.moments.shape[1]
-    rows, right, cones = _constraints(balance)
-    cost = sparse.diags_array(np.full(count, 2.0), format="csc")
-    return _run(cost, np.zeros(count), rows, right, cones)
-
-
-def _cubes(balance: _Balance) -> Array | None:
-    """The sum of a bound t of each is least, and in a power cone t is no less than the cube."""
-    count = balance.moments.shape[1]
-    rows, right, cones = _constraints(balance)
-    own = np.arange(count)
-    at = np.concatenate([3 * own, 3 * own + 2])
-    of = np.concatenate([count + own, own])
-    powers = sparse.csc_array((-np.ones(2 * count), (at, of)), shape=(3 * count, 2 * count))
-    rows = sparse.vstack([sparse.hstack([rows, sparse.csc_array((len(right), count))]), powers])
-    right = np.concatenate([right, np.tile([0.0, 1.0, 0.0], count)])
-    cones = [*cones, *[clarabel.PowerConeT(1 / 3)] * count]
-    linear = np.concatenate([np.zeros(count), np.ones(count)])
-    found = _run(sparse.csc_array((2 * count, 2 * count)), linear, rows.tocsc(), right, cones)
-    return None if found is None else found[:count]
-
-
-_PROGRAMMES: dict[int, Callable[[_Balance], Array | None]] = {2: _squares, 3: _cubes}
-
-
-def _constraints(balance: _Balance) -> tuple[sparse.csc_array, Array, list[object]]:
-    """Moment balance and bounds, each row of the balance scaled to its largest entry."""
-    largest = np.maximum(np.abs(balance.moments).max(axis=1, initial=0.0), 1e-6)
-    count = balance.moments.shape[1]
-    one = sparse.eye_array(count)
-    rows = sparse.vstack([sparse.csc_array(balance.moments / largest[:, None]), one, -one])
-    right = np.concatenate([balance.target / largest, balance.high, -balance.low])
-    cones = [clarabel.ZeroConeT(len(largest)), clarabel.NonnegativeConeT(2 * count)]
-    return rows.tocsc(), right, cones
-
-
-def _run(
-    cost: sparse.csc_array,
-    linear: Array,
-    rows: sparse.csc_array,
-    right: Array,
-    cones: list[object],
-) -> Array | None:
-    """The solver's answer, or None where it says that there is none."""
-    settings = clarabel.DefaultSettings()
-    settings.verbose = False
-    settings.max_threads = 1
-    settings.tol_feas = 1e-10
-    settings.tol_gap_abs = settings.tol_gap_rel = 1e-10
-    result = clarabel.DefaultSolver(cost, linear, rows, right, cones, settings).solve()
-    if result.status in (
-        clarabel.SolverStatus.PrimalInfeasible,
-        clarabel.SolverStatus.AlmostPrimalInfeasible,
-    ):
-        return None
-    return np.asarray(result.x)
-
-
-def _lacking(statics: Statics, balance: _Balance, options: SolveOptions) -> str:
+def _unsolved(statics: Statics, balance: Balance, options: SolveOptions) -> str:
     """Name the joint that lacks most in the nearest thing to a balance."""
-    nearest = lsq_linear(balance.moments, balance.target, (balance.low, balance.high)).x
-    lacking = balance.target - balance.moments @ nearest
+    nearest = lsq_linear(balance.rows, balance.target, (balance.low, balance.high)).x
+    lacking = balance.target - balance.rows @ nearest
     joint, axis = divmod(int(np.abs(lacking).argmax()), 3)
     most = lacking[3 * joint + axis]
+    if abs(most) <= TOLERANCE_NM:
+        return (
+            "the solver found no least effort, though muscles and reserves can balance the "
+            "posture; check the model for muscles of extreme strength"
+        )
     return (
         f"muscles and reserves of {options.reserve_bound_nm:g} N·m cannot balance the posture: "
-        f"{abs(most):.0f} N·m of {_WAYS[axis][int(most < 0)]} are lacking at "
+        f"{abs(most):.1f} N·m of {_WAYS[axis][int(most < 0)]} are lacking at "
         f"{statics.joints[joint]}; check the areas of the muscles, the posture and what is "
         "carried, or allow larger reserves"
     )
