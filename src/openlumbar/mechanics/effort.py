@@ -1,11 +1,13 @@
 """Least sum of powers under equations and bounds: the mathematics behind the muscles' balance.
 
-Minimise Σ|x|^p so that A x = b and low ≤ x ≤ high. Squares are a quadratic programme, cubes a
-conic one with a power cone an unknown; clarabel's interior-point method solves both. It stops a
-little inside the bounds: an idle muscle keeps up to the p-th root of its tolerance, which many
-muscles sum up to newtons. So its prices (multipliers of the equations) are sharpened by Newton
-steps on the dual problem, which has an unknown an equation, and from which x follows in closed
-form, exact at its bounds.
+Minimise Σ|x|^p so that A x = b and low ≤ x ≤ high. The quadratic programme of squares is solved
+by clarabel's interior-point method, which also says where there is no x at all. It stops a little
+inside the bounds: an idle muscle keeps up to the root of its tolerance, which many muscles sum up
+to newtons. So the prices (multipliers of the equations) are sharpened by Newton steps on the dual
+problem, which has an unknown an equation, and from which x follows in closed form, exact at its
+bounds. The same steps lead from the prices of squares to those of cubes. Where they do not end,
+the cubes are solved as a conic programme with a power cone an unknown, by clarabel too, which is
+slower and less sharp.
 """
 
 from __future__ import annotations
@@ -20,9 +22,13 @@ from scipy import sparse
 from openlumbar.mechanics.model import Array
 
 #: Newton stops where the equations hold to this, each scaled to its largest coefficient.
-_EXACT = 1e-12
-_STEPS = 30
-_HALVINGS = 25
+_EXACT = 1e-11
+_STEPS = 100
+_HALVINGS = 40
+#: Part of the promised gain that a step must bring.
+_GAIN = 1e-4
+#: Added to the diagonal, as a part of its largest: prices that change nothing stay near.
+_DAMPING = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +59,21 @@ def least_effort(balance: Balance, power: int) -> Array | None:
     ``[N]``, or None where no x was found (there is none, or the numbers are too extreme).
     """
     scaled = _scaled(balance)
-    found = _run(_PROGRAMMES[power](scaled))
+    squares = _run(_squares(scaled))
+    if squares is None:
+        return None
+    _, prices = squares
+    sharp = _sharpened(scaled, power, -prices[: len(scaled.target)] / 2)
+    return by_programme(scaled, power) if sharp is None else sharp
+
+
+def by_programme(balance: Balance, power: int) -> Array | None:
+    """As :func:`least_effort`, by the interior-point method alone: true to its tolerance."""
+    found = _run(_PROGRAMMES[power](balance))
     if found is None:
         return None
-    x, prices = found
-    sharp = _sharpened(scaled, power, -prices[: len(scaled.target)] / power)
     # The solver keeps bounds to its tolerance; an activation of -1e-12 is none.
-    return np.clip(x[: len(scaled.low)], scaled.low, scaled.high) if sharp is None else sharp
+    return np.clip(found[0][: len(balance.low)], balance.low, balance.high)
 
 
 def _scaled(balance: Balance) -> Balance:
@@ -137,49 +151,57 @@ def _run(programme: _Programme) -> tuple[Array, Array] | None:
     return np.asarray(result.x), np.asarray(result.z)
 
 
+@dataclass(frozen=True, eq=False)
+class _Dual:
+    """Prices, the x that is best at them, how far it is off the equations, and the dual's value.
+
+    Lower is better; ``off`` is the slope of the value with the prices.
+    """
+
+    prices: Array
+    x: Array
+    off: Array
+    value: float
+
+
 def _sharpened(balance: Balance, power: int, prices: Array) -> Array | None:
-    """Newton steps on the dual problem from near its solution; None where they do not end."""
-    x = _of_prices(balance, power, prices)
+    """Newton steps on the dual problem; None where they do not end."""
+    exact = _EXACT * max(1.0, np.abs(balance.target).max())
+    here: _Dual | None = _at(balance, power, prices)
     for _ in range(_STEPS):
-        off = balance.rows @ x - balance.target
-        if np.abs(off).max() <= _EXACT * max(1.0, np.abs(balance.target).max()):
-            return x
-        slopes = _slopes(balance, power, x)
-        step = np.linalg.lstsq((balance.rows * slopes) @ balance.rows.T, off)[0].astype(float)
-        prices = _stepped(balance, power, prices, step)
-        x = _of_prices(balance, power, prices)
+        if here is None or np.abs(here.off).max() <= exact:
+            break
+        here = _stepped(balance, power, here)
+    return here.x if here is not None and np.abs(here.off).max() <= exact else None
+
+
+def _at(balance: Balance, power: int, prices: Array) -> _Dual:
+    """Where the slope of each x's power is what it earns, or at its bound."""
+    earned = balance.rows.T @ prices
+    free = np.sign(earned) * np.abs(earned) ** (1 / (power - 1))
+    x = np.clip(free, balance.low, balance.high)
+    value = earned @ x - (np.abs(x) ** power).sum() / power - balance.target @ prices
+    return _Dual(prices, x, balance.rows @ x - balance.target, float(value))
+
+
+def _stepped(balance: Balance, power: int, here: _Dual) -> _Dual | None:
+    """The next prices: a Newton step, halved until it gains; None where none does."""
+    step = np.linalg.solve(_curvature(balance, power, here.x), here.off)
+    promised, off = float(here.off @ step), np.abs(here.off).max()
+    for halving in range(_HALVINGS):
+        part = 0.5**halving
+        there = _at(balance, power, here.prices - part * step)
+        # Near the end the value no longer tells two prices apart, but the equations do.
+        gains = there.value <= here.value - _GAIN * part * promised
+        if gains or np.abs(there.off).max() <= off / 2:
+            return there
     return None
 
 
-def _of_prices(balance: Balance, power: int, prices: Array) -> Array:
-    """The x that is best at given prices: where the slope of its power is what it earns."""
-    earned = balance.rows.T @ prices
-    return np.clip(_root(earned, power), balance.low, balance.high)
-
-
-def _root(earned: Array, power: int) -> Array:
-    return np.sign(earned) * np.abs(earned) ** (1 / (power - 1))
-
-
-def _slopes(balance: Balance, power: int, x: Array) -> Array:
-    """Change of each x with what it earns; none at a bound."""
+def _curvature(balance: Balance, power: int, x: Array) -> Array:
+    """Change of the equations with the prices, ``[E, E]``; an x at its bound adds nothing."""
     free = (x > balance.low) & (x < balance.high)
-    steep = (power - 1) * np.maximum(np.abs(x), 1e-9) ** (power - 2)
-    return free / steep
-
-
-def _stepped(balance: Balance, power: int, prices: Array, step: Array) -> Array:
-    """The prices after a step, halved until the dual's value does not rise."""
-    before = _dual(balance, power, prices)
-    for _ in range(_HALVINGS):
-        after = prices - step
-        if _dual(balance, power, after) <= before + 1e-15 * abs(before):
-            return after
-        step = step / 2
-    return prices
-
-
-def _dual(balance: Balance, power: int, prices: Array) -> float:
-    x = _of_prices(balance, power, prices)
-    earned = balance.rows.T @ prices
-    return float(earned @ x - (np.abs(x) ** power).sum() / power - balance.target @ prices)
+    slopes = free / ((power - 1) * np.maximum(np.abs(x), 1e-9) ** (power - 2))
+    curvature = (balance.rows * slopes) @ balance.rows.T
+    largest = max(float(curvature.diagonal().max()), 1e-3)
+    return curvature + _DAMPING * largest * np.eye(len(curvature))

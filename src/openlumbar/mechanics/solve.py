@@ -103,7 +103,7 @@ def solve(statics: Statics, options: SolveOptions | None = None) -> Solution:
         where most is lacking.
     """
     options = options or SolveOptions()
-    balance = _balance(statics, options)
+    balance = balance_of(statics, options)
     found = least_effort(balance, options.power)
     if found is None:
         raise StageError(_unsolved(statics, balance, options))
@@ -131,7 +131,7 @@ def turning_axes(axes: Array) -> Array:
     return np.stack([-axes[:, 2], axes[:, 0], axes[:, 1]], axis=1)
 
 
-def _balance(statics: Statics, options: SolveOptions) -> Balance:
+def balance_of(statics: Statics, options: SolveOptions) -> Balance:
     """A row an axis and joint; activations first, then reserves over their optimal moment."""
     turning = turning_axes(statics.axes)
     size = 3 * len(statics.joints)
