@@ -175,6 +175,12 @@ def test_the_joint_that_lacks_most_is_named():
         solve(statics(made, pushed), SolveOptions())
 
 
+@pytest.mark.parametrize("bound", [0.0, 4.0])
+def test_without_muscles_nothing_balances(bound):
+    with pytest.raises(StageError, match="of extension are lacking at L5_S1"):
+        solve(statics(lever([]), Posture()), SolveOptions(reserve_bound_nm=bound))
+
+
 def test_numbers_that_are_not_finite_are_refused():
     given = statics(lever([upright("m_r", 0.05)]), Posture())
     with pytest.raises(InputError, match="not finite"):

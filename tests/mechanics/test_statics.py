@@ -201,3 +201,22 @@ def test_a_muscle_without_direction_is_named():
     nowhere = string("b_r", [("pelvis", (0.0, 0.1, 0.0)), ("thorax", (0.0, 0.1, 0.0))])
     with pytest.raises(InputError, match="'b_r' on different bodies lie in one place"):
         statics(lever([upright("a_r", 0.05), nowhere]), Posture())
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ({"bodies": ("pelvis",)}, r"1 bodies and points of shape \(2, 3\)"),
+        ({"bodies": ("pelvis",), "points_m": np.zeros((1, 3))}, "two points or more"),
+        ({"bodies": ("pelvis", "lumbar9")}, "fixed to 'lumbar9', which the model has not"),
+    ],
+)
+def test_a_muscle_that_is_no_string_is_named(broken, message):
+    with pytest.raises(InputError, match=message):
+        statics(lever([replace(upright("a_r", 0.05), **broken)]), Posture())
+
+
+def test_a_model_without_muscles_still_has_its_weight():
+    found = statics(lever([]), Posture())
+    assert found.arms_m.shape == found.lines.shape == (1, 3, 0)
+    assert found.force_n[0, 1] < 0

@@ -19,7 +19,15 @@ from scipy.spatial.transform import Rotation
 
 from openlumbar.core.errors import InputError
 from openlumbar.mechanics.kinematics import REST, coordinate_axes, place
-from openlumbar.mechanics.model import VERTEBRA_BODIES, Array, Joint, Model, Posture, Statics
+from openlumbar.mechanics.model import (
+    VERTEBRA_BODIES,
+    Array,
+    Joint,
+    Model,
+    Muscle,
+    Posture,
+    Statics,
+)
 
 #: Standard acceleration of free fall; OpenSim's default too.
 GRAVITY_M_PER_S2 = 9.80665
@@ -47,7 +55,8 @@ def statics(model: Model, posture: Posture) -> Statics:
     ------
     InputError
         The posture names what the model does not have, the model has no free lumbar joint, or
-        a muscle has two points of different bodies in one place.
+        a muscle lacks points, a body of them, or a direction (two points of different bodies in
+        one place).
     """
     joints = tuple(joint for joint in model.lumbar_joints if joint.free)
     if not joints:
@@ -94,6 +103,8 @@ class _Strings:
 
 def _strings(model: Model) -> _Strings:
     index = {name: i for i, name in enumerate(model.bodies)}
+    for muscle in model.muscles:
+        _check(muscle, index)
     counts = np.array([len(muscle.bodies) for muscle in model.muscles])
     ends = np.cumsum(counts)
     return _Strings(
@@ -102,6 +113,17 @@ def _strings(model: Model) -> _Strings:
         starts=np.delete(np.arange(ends[-1]), ends - 1),
         firsts=np.concatenate([[0], np.cumsum(counts - 1)[:-1]]),
     )
+
+
+def _check(muscle: Muscle, known: Mapping[str, int]) -> None:
+    count = len(muscle.bodies)
+    if count < 2 or muscle.points_m.shape != (count, 3):
+        raise InputError(
+            f"{muscle.name!r} has {count} bodies and points of shape {muscle.points_m.shape}; "
+            "two points or more, each with its body, are expected"
+        )
+    if absent := [name for name in muscle.bodies if name not in known]:
+        raise InputError(f"{muscle.name!r} is fixed to {absent[0]!r}, which the model has not")
 
 
 def _pulls(model: Model, poses: Array, carried: Array, centres: Array) -> tuple[Array, Array]:
