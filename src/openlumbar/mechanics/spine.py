@@ -87,8 +87,8 @@ class MeasuredSpine:
     frames
         By name, T12, T12-L1, L1 … L5-S1, S1.
     names
-        Level of the model to level of the measurements; they differ when there are six lumbar
-        vertebrae.
+        Level of the model to level of the measurements; they differ where there are six or
+        four lumbar vertebrae.
     flags
         Words of :mod:`openlumbar.core.flags`.
     notes
@@ -111,9 +111,9 @@ class MeasuredSpine:
         return {name: self.frames[name] for name in DISCS}
 
     @property
-    def generic(self) -> bool:
-        """Whether nothing of it was measured."""
-        return "curvature-generic" in self.flags
+    def measured(self) -> bool:
+        """Whether anything of it was: else it is the base model's."""
+        return "curvature-generic" not in self.flags
 
     @cached_property
     def middles_mm(self) -> Array:
@@ -166,7 +166,7 @@ def measured_spine(
     found = read_spine(measurements, rows)
     base = generic_spine(model)
     seen, doubts = plausible(found.seen)
-    if not np.isfinite(seen.place_mm[:-1]).all(axis=1).any():
+    if not np.isfinite(seen.place_mm[:-1, 1]).any():
         notes = (*found.notes, *doubts, *base.notes)
         return replace(base, notes=notes, flags=(*base.flags, *found.flags))
     filled = fill(seen, course_of(base))

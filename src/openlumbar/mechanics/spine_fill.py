@@ -235,6 +235,8 @@ def _lateral(place: Array, known: _Mask, place_sd: Array) -> tuple[Array, Array,
     A polynomial of the third degree at most is fitted to x along the course in the sagittal
     plane. Measured x stay as they are; the lean is the polynomial's slope.
     """
+    if not known.any():
+        return np.zeros(_COUNT), np.zeros(_COUNT), np.full(_COUNT, BEYOND_SD_DEG)
     steps = np.hypot(*np.diff(place[:, 1:], axis=0).T)
     along = np.concatenate([[0.0], np.cumsum(steps)])
     along = (along - along.mean()) / 100

@@ -63,7 +63,8 @@ class Seen:
     ----------
     place_mm, place_sd_mm
         ``[13, 3]`` LPS and ``[13]``. Of S1 the middle of its upper endplate, whose x no
-        sagittal line tells. NaN where it is not known, here and below.
+        sagittal line tells; nor is there an x of what the slices do not hold to both sides.
+        NaN where it is not known, here and below.
     pitch_deg, pitch_sd_deg
         ``[13]``.
     height_mm, depth_mm, size_sd_mm
@@ -91,8 +92,8 @@ class Readings:
     seen
         The combined values.
     names
-        Level of the model to level of the measurements: the same but with six lumbar
-        vertebrae.
+        Level of the model to level of the measurements: the same where there are five
+        lumbar vertebrae.
     flags, notes
         Doubts of the names, and sentences.
     """
@@ -144,17 +145,19 @@ def _by_source(
 
 
 def _names(levels: set[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Level of the model to level of the exam: the lowest five of six lumbar vertebrae."""
-    if "L6" not in levels:
-        return {name: name for name in ELEMENTS}, ()
-    chain = ("L1", "L2", "L3", "L4", "L5", "L6", "S1")
-    last = "L6-S1" if "L6-S1" in levels else "L5-S1"
+    """Level of the model to level of the exam: the five lowest vertebrae above the sacrum."""
+    lumbar = 6 if "L6" in levels else 4 if "L4-S1" in levels and "L5" not in levels else 5
+    above = ("T11", "T12", *(f"L{n}" for n in range(1, lumbar + 1)))
+    chain = (*above[-6:], "S1")
     names = dict(zip(VERTEBRAE, chain, strict=True))
     names |= {f"{a}-{b}": f"{names[a]}-{names[b]}" for a, b in pairwise(VERTEBRAE)}
-    names["L5-S1"] = last
+    if names["L5-S1"] not in levels:
+        names["L5-S1"] = "L5-S1"
+    if lumbar == 5:
+        return names, ()
     note = (
-        "Six lumbar vertebrae were named; the model has five: they stand for L2 to L6, its T12 "
-        "for L1."
+        f"{lumbar} lumbar vertebrae were named; the model has five: {chain[1]} to {chain[-2]} "
+        "stand for them."
     )
     return names, (note,)
 
@@ -171,7 +174,7 @@ def _seen(found: _Found, names: Mapping[str, str]) -> Seen:
     shape = len(ELEMENTS)
     place, place_sd = np.full((shape, 3), np.nan), np.full(shape, np.nan)
     numbers = np.full((4, shape, 2), np.nan)
-    confidence = np.zeros(shape)
+    confidence, aside = np.zeros(shape), np.zeros(shape, np.bool_)
     for n, name in enumerate(ELEMENTS):
         kind = "vertebra" if name in VERTEBRAE else "disc"
         level, below, above = names[name], _beside(names, n + 1), _beside(names, n - 1)
@@ -179,11 +182,16 @@ def _seen(found: _Found, names: Mapping[str, str]) -> Seen:
             place[n], place_sd[n], confidence[n] = _sacral_place(found, above)
         else:
             place[n], place_sd[n], confidence[n] = _centre(found, kind, level)
+            aside[n] = _off_midline(found, kind, level)
         if kind == "disc":
+            place[n] = _disc_middle(found, level, place[n])
             numbers[0, n] = _disc_pitch(found, level)
             continue
         numbers[0, n] = _vertebra_pitch(found, level, above, below)
         numbers[1, n], numbers[2, n] = _height(found, level), _depth(found, level)
+    # What the slab cuts has its centre nearer to the slab's than it is; better none than that.
+    if (np.isfinite(place[:, 0]) & ~aside).any():
+        place[aside, 0] = np.nan
     return Seen(
         place,
         place_sd,
@@ -215,6 +223,27 @@ def _centre(found: _Found, kind: str, level: str) -> tuple[Array, float, float]:
     place = np.array([one.value for one in known], np.float64)
     spread = np.array([one.uncertainty or 0.0 for one in known])
     return place, float(np.sqrt((spread**2).mean())), min(one.confidence for one in known)
+
+
+def _off_midline(found: _Found, kind: str, level: str) -> bool:
+    one = found.get((kind, level, "centroid_x_mm"))
+    return one is not None and "off-midline" in one.flags
+
+
+def _midline(found: _Found, level: str) -> Line | None:
+    """Of a disc, from its front to its back end."""
+    one = found.get(("disc", level, "height_mm"))
+    lines = () if one is None else one.lines
+    return next((line for line in lines if line.role == GUIDE), None)
+
+
+def _disc_middle(found: _Found, level: str, centre: Array) -> Array:
+    """Middle of the midline, with the centre's x: wedged discs have theirs towards the front."""
+    line = _midline(found, level)
+    if line is None or np.isnan(centre[1]):
+        return centre
+    ends = np.array(line.points_mm)[[0, -1]]
+    return np.array([centre[0], *ends.mean(axis=0)[1:]])
 
 
 def _plate(found: _Found, level: str, metric: str, which: int) -> tuple[Line, float, float] | None:
@@ -263,9 +292,8 @@ def _disc_pitch(found: _Found, level: str) -> Number:
     known = [plate for plate in plates if plate is not None]
     if len(known) == 2:
         return float(np.mean([_pitch(plate[0]) for plate in known])), known[0][1] / np.sqrt(2)
-    one = found.get(("disc", level, "height_mm"))
-    midline = [line for line in one.lines if line.role == GUIDE] if one is not None else []
-    return (_pitch(midline[0]), ONE_PLATE_DEG) if midline else _UNKNOWN
+    midline = _midline(found, level)
+    return _UNKNOWN if midline is None else (_pitch(midline), ONE_PLATE_DEG)
 
 
 def _sacral_place(found: _Found, above: str) -> tuple[Array, float, float]:
@@ -284,12 +312,12 @@ def _sacral_place(found: _Found, above: str) -> tuple[Array, float, float]:
 
 
 def _height(found: _Found, level: str) -> Number:
-    """Mean of the body's three heights; what they share is not averaged away."""
-    three = [
+    """Mean of front and back, so of the rims; what they share is not averaged away."""
+    both = [
         _number(found, "vertebra", level, f"{where}_height_mm")
-        for where in ("anterior", "middle", "posterior")
+        for where in ("anterior", "posterior")
     ]
-    value, spread = np.mean(three, axis=0)
+    value, spread = np.mean(both, axis=0)
     return float(value), float(spread)
 
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from openlumbar.core.loads import Origin, Provenance
 from openlumbar.mechanics.model import Array
 from openlumbar.mechanics.spine import GROUND_IN_LPS, MeasuredSpine
 from openlumbar.mechanics.spine_readings import ELEMENTS, VERTEBRAE
@@ -32,6 +33,11 @@ _BENT = ("L5-S1", "L4-L5", "L3-L4", "L2-L3", "L1-L2")
 SOURCE = (
     "Benditz et al. 2017 (10.1055/s-0042-120112), Fan et al. 2023 (10.3389/fsurg.2023.1103952), "
     "Chevillotte et al. 2018 (10.1016/j.otsr.2018.06.005): abstracts read, weighted by their n"
+)
+
+_UNIMAGED = (
+    "The thorax was not imaged: it stands upright on T12, generic and rigid; so the pelvis "
+    "stands below S1's upper endplate.",
 )
 
 
@@ -55,7 +61,7 @@ class StandingRule:
         included. The slope's is ours as well; Pan et al. 2021 saw it change by about 3 in one
         minute of standing.
     lordosis_deviation_deg, slope_deviation_deg
-        What :meth:`drawn` adds, to any spine.
+        What :meth:`perturbed` adds, to any spine.
     source
         Of the two changes.
     """
@@ -68,7 +74,7 @@ class StandingRule:
     slope_deviation_deg: float = 0.0
     source: str = SOURCE
 
-    def drawn(self, rng: np.random.Generator) -> StandingRule:
+    def perturbed(self, rng: np.random.Generator) -> StandingRule:
         """The rule as it may be for one person: both changes off by normal deviates."""
         lordosis, slope = rng.standard_normal(2)
         return replace(
@@ -87,8 +93,7 @@ class StandingRule:
             f"(one standard deviation {self.lordosis_sd_deg:g}°), and the sacral slope as imaged "
             f"with {self.slope_change_deg:+.1f}° ({self.slope_sd_deg:g}°); the patient's "
             "head-foot axis became vertical.",
-            "The thorax was not imaged: it stands upright on T12, generic and rigid. So does the "
-            "pelvis: its shape below S1's upper endplate is generic, and level.",
+            *_UNIMAGED,
         )
 
 
@@ -111,6 +116,8 @@ class StandingSpine:
         By which it stands.
     flags, notes
         Of the measured spine, and what the rule says.
+    provenance
+        Of the measured spine, the rule, and what stands on and below the spine.
     """
 
     places: Mapping[str, Array]
@@ -118,6 +125,7 @@ class StandingSpine:
     rule: StandingRule = RULE
     flags: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    provenance: tuple[Provenance, ...] = ()
 
     @property
     def sacral_slope_deg(self) -> float:
@@ -141,7 +149,7 @@ def standing_spine(spine: MeasuredSpine, rule: StandingRule = RULE) -> StandingS
     """
     middles = (spine.middles_mm - spine.middles_mm[-1]) @ GROUND_IN_LPS / 1000
     axes = GROUND_IN_LPS.T @ spine.axes
-    changes = (0.0, 0.0) if spine.generic else (rule.slope_change_deg, rule.lordosis_change_deg)
+    changes = (rule.slope_change_deg, rule.lordosis_change_deg) if spine.measured else (0.0, 0.0)
     slope = changes[0] + rule.slope_deviation_deg
     lordosis = changes[1] + rule.lordosis_deviation_deg
     if slope:
@@ -155,8 +163,40 @@ def standing_spine(spine: MeasuredSpine, rule: StandingRule = RULE) -> StandingS
         name: (spine.frames[name].height_mm / 1000, spine.frames[name].depth_mm / 1000)
         for name in VERTEBRAE[1:-1]
     }
-    notes = spine.notes if spine.generic else (*spine.notes, *rule.sentences)
-    return StandingSpine(dict(zip(ELEMENTS, places, strict=True)), sizes, rule, spine.flags, notes)
+    return StandingSpine(
+        dict(zip(ELEMENTS, places, strict=True)),
+        sizes,
+        rule,
+        spine.flags,
+        (*spine.notes, *(rule.sentences if spine.measured else _UNIMAGED)),
+        (*spine.provenance, *_provenance(rule, spine.measured)),
+    )
+
+
+def _provenance(rule: StandingRule, measured: bool) -> tuple[Provenance, ...]:
+    source = f"supine to standing: {rule.source}" if measured else "the base model's"
+    changes = (
+        ("change of the lordosis", "L1-S1", rule.lordosis_change_deg, rule.lordosis_sd_deg),
+        ("change of the sacral slope", "S1", rule.slope_change_deg, rule.slope_sd_deg),
+    )
+    rows = [
+        Provenance(
+            what,
+            level,
+            Origin.GENERIC,
+            level,
+            value=value if measured else 0.0,
+            uncertainty=spread,
+            unit="deg",
+            note=source,
+        )
+        for what, level, value, spread in changes
+    ]
+    rows += [
+        Provenance("shape and posture", body, Origin.GENERIC, note="upright; not imaged")
+        for body in ("thorax", "pelvis")
+    ]
+    return tuple(rows)
 
 
 def _forward(degrees: float) -> Array:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from openlumbar.core.errors import InputError
 from openlumbar.core.exam import Subject
@@ -120,6 +122,20 @@ def person_of(subject: Subject, reference_height_m: float, reference_mass_kg: fl
         flags=(() if known else ("sex-unknown",)) + height.flags + mass.flags,
         notes=((note,) if note else ()) + height.notes + mass.notes,
         provenance=(row, height.row, mass.row),
+    )
+
+
+def perturbed(person: Person, rng: np.random.Generator) -> Person:
+    """A person whom the uncertainty of height and mass allows as well.
+
+    Both are moved by normal deviates of their standard deviation, and held within
+    :data:`HEIGHT_M` and :data:`MASS_KG`. They are drawn alone, though tall people are heavier.
+    """
+    height, mass = rng.standard_normal(2) * (person.height_sd_m, person.mass_sd_kg)
+    return replace(
+        person,
+        height_m=float(np.clip(person.height_m + height, *HEIGHT_M)),
+        mass_kg=float(np.clip(person.mass_kg + mass, *MASS_KG)),
     )
 
 
