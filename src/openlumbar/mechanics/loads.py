@@ -19,7 +19,6 @@ from openlumbar.core.errors import StageError
 from openlumbar.core.exam import Subject
 from openlumbar.core.levels import LevelRow
 from openlumbar.core.loads import (
-    BodyShape,
     Load,
     Loads,
     MuscleLoad,
@@ -32,14 +31,22 @@ from openlumbar.core.measurement import Measurement
 from openlumbar.mechanics import fit_muscles, muscles, osim, spine, subject
 from openlumbar.mechanics.base import base_model
 from openlumbar.mechanics.kinematics import place
-from openlumbar.mechanics.model import LUMBAR_JOINTS, VERTEBRA_BODIES, Array, Model, Muscle, Posture, Statics
+from openlumbar.mechanics.model import (
+    LUMBAR_JOINTS,
+    VERTEBRA_BODIES,
+    Array,
+    Model,
+    Muscle,
+    Posture,
+    Statics,
+)
 from openlumbar.mechanics.osim_read import ReadModel
 from openlumbar.mechanics.outline import outlines
 from openlumbar.mechanics.reactions import joint_loads, vertebra_loads
 from openlumbar.mechanics.reshape import with_spine
 from openlumbar.mechanics.scale import scaled
 from openlumbar.mechanics.solve import Solution, SolveOptions, solve
-from openlumbar.mechanics.standing import StandingRule, standing_spine
+from openlumbar.mechanics.standing import RULE, StandingRule, standing_spine
 from openlumbar.mechanics.statics import statics
 from openlumbar.mechanics.tables import rhythm
 from openlumbar.mechanics.tasks import (
@@ -99,7 +106,7 @@ class _Evidence:
     person: subject.Person
     spine: spine.MeasuredSpine
     muscles: muscles.MeasuredMuscles
-    rule: StandingRule = field(default_factory=StandingRule)
+    rule: StandingRule = RULE
 
 
 def solve_loads(
@@ -143,7 +150,8 @@ def solve_loads(
         return Loads(missing=reason)
     base = _base(who, options)
     person = subject.person_of(who, base.height_m, base.mass_kg)
-    seen = spine.measured_spine(measurements, rows, base)
+    generic = scaled(base, person.height_m, person.mass_kg)
+    seen = spine.measured_spine(measurements, rows, generic)
     evidence = _Evidence(person, seen, muscles.measured_muscles(measurements, rows, seen))
     if not _anything(evidence):
         return Loads(
@@ -156,7 +164,7 @@ def solve_loads(
 def _base(who: Subject, options: LoadsOptions) -> Model:
     if options.base_model is not None:
         return options.base_model.model
-    return base_model("F" if who.sex == "F" else "M")
+    return base_model(subject.base_sex(who))
 
 
 def _anything(evidence: _Evidence) -> bool:
@@ -328,10 +336,20 @@ def _drawn(model: Model, task: Task, options: LoadsOptions) -> Array:
 
 def _perturbed(evidence: _Evidence, rng: np.random.Generator) -> _Evidence:
     return _Evidence(
-        subject.perturbed(evidence.person, rng),
+        _another(evidence.person, rng),
         spine.perturbed(evidence.spine, rng),
         muscles.perturbed(evidence.muscles, rng),
         evidence.rule.perturbed(rng),
+    )
+
+
+def _another(person: subject.Person, rng: np.random.Generator) -> subject.Person:
+    """A person whom the uncertainty of height and mass allows as well; no lighter than half."""
+    height, mass = rng.standard_normal(2)
+    return replace(
+        person,
+        height_m=person.height_m + person.height_sd_m * height,
+        mass_kg=max(person.mass_kg + person.mass_sd_kg * mass, person.mass_kg / 2),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from openlumbar.core.loads import BodyShape, Point
@@ -10,7 +9,7 @@ from openlumbar.mechanics.kinematics import place
 from openlumbar.mechanics.model import LUMBAR_JOINTS, ROOT, Array, Model, Posture, VertebraShape
 
 _Line = tuple[Point, ...]
-#: Corners of a vertebral body's box in the order they are drawn: seen from the side, and from behind.
+#: Corners of a vertebral body's box in the order they are drawn, from the side or from behind.
 _ROUND = ((-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1))
 
 
@@ -57,7 +56,7 @@ def _strokes(model: Model, name: str, pose: Array) -> tuple[_Line, ...]:
         for joint in model.joints
         if joint.parent == name and joint.name not in LUMBAR_JOINTS
     ]
-    ends = [*holds, model.bodies[name].mass_centre_m] if not holds else holds
+    ends = holds or [model.bodies[name].mass_centre_m]
     return tuple(_points(pose, (held, end)) for end in ends)
 
 

@@ -4,7 +4,9 @@
 
     title = "Lifting a box"
     [trunk]                 # of the thorax against the vertical, from upright standing
-    flexion_deg = 40.0      # forward; lateral_bending_deg to the right; axial_rotation_deg to the left
+    flexion_deg = 40.0      # forward
+    lateral_bending_deg = 0.0   # to the right
+    axial_rotation_deg = 0.0    # to the left
     pelvis_share = 0.5      # of the flexion, the hips' part; by the lumbopelvic rhythm without it
     [arms]
     hold = "hanging"        # vertical; or "with-trunk": as in standing, against the trunk
@@ -199,11 +201,21 @@ def _forward(degrees: float) -> Array:
     )
 
 
-def posture_sentences(model: Model, task: Task, posture: Posture, rhythm: Rhythm) -> tuple[str, ...]:
+def posture_sentences(
+    model: Model, task: Task, posture: Posture, rhythm: Rhythm
+) -> tuple[str, ...]:
     """Say in words how the task is posed, and from which posture it is counted."""
+    held = "hang vertically" if task.arms.hold == "hanging" else "are held as in standing"
+    if task.arms.flexion_deg:
+        held += f", but {task.arms.flexion_deg:g}° forward"
+    arms = f"The arms {held}; the elbows are straight."
+    if task.trunk == Trunk() and not task.joints_deg:
+        return ("Upright standing: pelvis and thorax upright.", arms)
+    return (*_trunk_sentences(model, task, posture, rhythm), arms)
+
+
+def _trunk_sentences(model: Model, task: Task, posture: Posture, rhythm: Rhythm) -> tuple[str, ...]:
     lumbar = [posture.joints_deg[joint.name][0] for joint in model.lumbar_joints]
-    if not task.trunk.flexion_deg and not any(map(any, posture.joints_deg.values())):
-        return ("Upright standing: thorax and pelvis upright, arms hanging.",)
     each = ", ".join(
         f"{LUMBAR_JOINTS[joint.name]} {angle:.1f}°"
         for joint, angle in zip(model.lumbar_joints, lumbar, strict=True)
@@ -215,6 +227,10 @@ def posture_sentences(model: Model, task: Task, posture: Posture, rhythm: Rhythm
     ]
     if task.trunk.pelvis_share is None:
         told.append(rhythm.sentence)
-    held = "hang vertically" if task.arms.hold == "hanging" else "are held as in standing"
-    told.append(f"The arms {held}; the elbows are straight.")
+    trunk = task.trunk
+    if trunk.lateral_bending_deg or trunk.axial_rotation_deg:
+        told.append(
+            f"It bends {trunk.lateral_bending_deg:g}° to the right and turns "
+            f"{trunk.axial_rotation_deg:g}° to the left, in equal parts at all lumbar joints."
+        )
     return tuple(told)
