@@ -372,6 +372,42 @@ def convert(
 
 
 @app.command
+def compare(
+    reference: Annotated[
+        Path,
+        Parameter(help="Output folder that the other is held against, or a folder of such."),
+    ],
+    other: Annotated[Path, Parameter(help="The other, of the same exams under the same names.")],
+    /,
+    *,
+    out: Annotated[
+        Path | None,
+        Parameter(name=["--out", "-o"], help="Folder for tables, numbers and plots."),
+    ] = None,
+    task: Annotated[str, Parameter(help="Whose loads are compared.")] = "hess2023",
+    names: Annotated[
+        tuple[str, str], Parameter(help="What tables call the two, as in: manual automatic.")
+    ] = ("reference", "other"),
+) -> int:
+    """Compare two analyses of the same exams, as masks of a person and of a network."""
+    from rich.console import Console
+
+    from openlumbar.evaluate.comparison import compare as compared
+    from openlumbar.evaluate.inputs import read_pairs
+    from openlumbar.evaluate.terminal import shown
+    from openlumbar.evaluate.writing import write_comparison
+
+    pairs, alone = read_pairs(reference, other)
+    result = compared(pairs, task, names)
+    Console().print(shown(result))
+    for note in alone:
+        print(f"Note: {note}")
+    if out is not None:
+        print(f"Written to {write_comparison(result, out)}. {NOTICE}")
+    return DONE
+
+
+@app.command
 def labels() -> int:
     """Show the table of structures: the integers of every label map."""
     from rich.console import Console
