@@ -347,8 +347,8 @@ class Rhythm(Strict):
     def lumbar_deg(self, trunk_deg: float) -> float:
         """Lumbar flexion in a lean of the trunk; the rest is the hips'.
 
-        A parabola from upright standing through early and full bending of the source; no more
-        than at full bending, and straight on backward.
+        A parabola from upright standing through early and full bending of the source (its top,
+        at 107°, is less than 0.1° above full bending); as there beyond, and straight on backward.
 
         Parameters
         ----------
