@@ -92,6 +92,13 @@ def test_a_size_that_is_not_positive_is_refused() -> None:
         tables.parsed(tables.Skeleton, content, "skeleton.toml")
 
 
+def test_a_level_that_is_missing_is_refused() -> None:
+    content = tomllib.loads((DATA / "segments.toml").read_text("utf-8"))
+    del content["trunk"]["forward_mm"]["t9"]
+    with pytest.raises(OptionError, match=r"trunk\.forward_mm: .*t9 missing"):
+        tables.parsed(tables.Segments, content, "segments.toml")
+
+
 # --- masses ---
 
 

@@ -13,7 +13,7 @@ from functools import cache, cached_property
 from importlib import resources
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from openlumbar.core.errors import OptionError
 from openlumbar.mechanics.model import LUMBAR_JOINTS
@@ -27,7 +27,25 @@ LEVELS = tuple(LUMBAR_JOINTS.values())
 _Part = Annotated[float, Field(gt=0, le=1)]
 _Positive = Annotated[float, Field(gt=0)]
 _Triple = tuple[float, float, float]
-_ByLevel = Mapping[Literal["T12-L1", "L1-L2", "L2-L3", "L3-L4", "L4-L5", "L5-S1"], _Positive]
+_THORACIC = tuple(f"T{n}" for n in range(1, 13))
+_LUMBAR = tuple(f"L{n}" for n in range(1, 6))
+
+
+def _keys(*names: str, every: bool = True) -> AfterValidator:
+    """Check that a mapping has the keys named: all of them, or no others."""
+
+    def check(found: Mapping[str, object]) -> Mapping[str, object]:
+        wrong = set(found) ^ set(names) if every else set(found) - set(names)
+        if wrong:
+            raise ValueError(f"{', '.join(sorted(wrong))} missing or unknown; keys are {names}")
+        return found
+
+    return AfterValidator(check)
+
+
+_ByDisc = Annotated[Mapping[str, _Positive], _keys(*LEVELS)]
+_OfDiscs = Annotated[Mapping[str, _Positive], _keys(*LEVELS, every=False)]
+_SLICES = tuple(name.lower() for name in (*_THORACIC, *_LUMBAR))
 
 
 class Strict(BaseModel):
@@ -124,8 +142,8 @@ class Lengths(Sourced):
 class Trunk(Sourced):
     """Slices of the trunk, ``t1`` … ``l5``: percent of body mass, mm before the vertebra."""
 
-    fraction_percent: Mapping[str, _Positive]
-    forward_mm: Mapping[str, float]
+    fraction_percent: Annotated[Mapping[str, _Positive], _keys(*_SLICES)]
+    forward_mm: Annotated[Mapping[str, float], _keys(*_SLICES)]
 
 
 class Slices(Sourced):
@@ -165,13 +183,13 @@ class Size(Strict):
 class Vertebrae(Sourced):
     """Bodies of the lumbar vertebrae, ``L1`` … ``L5``."""
 
-    sizes: Mapping[str, Size]
+    sizes: Annotated[Mapping[str, Size], _keys(*_LUMBAR)]
 
 
 class Wedges(Sourced):
     """Angle between a body's endplates by vertebra, positive where the front is higher."""
 
-    deg: Mapping[str, float]
+    deg: Annotated[Mapping[str, float], _keys("T12", *_LUMBAR)]
 
 
 class _WedgesBySex(Strict):
@@ -182,7 +200,7 @@ class _WedgesBySex(Strict):
 class DiscHeights(Sourced):
     """Of the lumbar discs, mid-depth."""
 
-    mm: _ByLevel
+    mm: _ByDisc
 
 
 class Alignment(Sourced):
@@ -190,8 +208,8 @@ class Alignment(Sourced):
 
     lordosis_deg: _Positive
     lower_share: _Part
-    lower_discs: _ByLevel
-    upper_discs: _ByLevel
+    lower_discs: _OfDiscs
+    upper_discs: _OfDiscs
     thoracolumbar_disc_deg: float
 
 
@@ -207,7 +225,7 @@ class Thoracic(Sourced):
 
     kyphosis_deg: _Positive
     disc_height: _Positive
-    heights: Mapping[str, _Positive]
+    heights: Annotated[Mapping[str, _Positive], _keys(*_THORACIC)]
 
 
 class JointPlaces(Sourced):
@@ -244,7 +262,7 @@ class Points(Sourced):
 class LumbarPoints(Sourced):
     """Landmarks of the lumbar vertebrae, by landmark and vertebra, mm in their frames."""
 
-    points: Mapping[str, Mapping[str, _Triple]]
+    points: Mapping[str, Annotated[Mapping[str, _Triple], _keys(*_LUMBAR)]]
 
 
 class FromVertebra(Strict):
@@ -291,9 +309,9 @@ class Stiffness(Sourced):
     """Rotation that a moment makes in a disc, degrees by level."""
 
     moment_nm: _Positive
-    flexion_deg: _ByLevel
-    lateral_deg: _ByLevel
-    axial_deg: _ByLevel
+    flexion_deg: _ByDisc
+    lateral_deg: _ByDisc
+    axial_deg: _ByDisc
 
     def at(self, level: str) -> _Triple:
         """Stiffness of a disc, N m per radian: flexion, lateral bending, axial rotation."""
@@ -316,7 +334,7 @@ class _Lumbopelvic(Sourced):
 
 
 class _SegmentFlexion(Sourced):
-    flexion_deg: _ByLevel
+    flexion_deg: _ByDisc
 
 
 class Rhythm(Strict):
@@ -396,7 +414,7 @@ def parsed(kind: type[Table], content: object, where: str) -> Table:
     except ValidationError as error:
         first = error.errors()[0]
         at = ".".join(map(str, first["loc"]))
-        raise OptionError(f"{where}: {at}: {first['msg'].lower()}") from error
+        raise OptionError(f"{where}: {at}: {first['msg']}") from error
 
 
 @cache
