@@ -61,11 +61,19 @@ def test_p_is_that_of_hess_tables(r, n, p):
     assert found.n == n
 
 
-def test_interval_of_r_is_fishers():
-    found = correlation(*correlated(0.8, 12))
-    half = stats.norm.ppf(0.975) / math.sqrt(12 - 3)
-    assert found.low == pytest.approx(math.tanh(math.atanh(0.8) - half))
-    assert found.high == pytest.approx(math.tanh(math.atanh(0.8) + half))
+def test_interval_of_r_is_scipys():
+    one, other = correlated(0.8, 12)
+    found = correlation(one, other)
+    low, high = stats.pearsonr(one, other).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((low, high))
+    assert low < 0.8 < high
+
+
+def test_interval_of_r_at_its_ends():
+    three = correlation([1.0, 2.0, 4.0], [1.0, 3.0, 4.0])
+    assert (three.low, three.high) == (-1, 1)
+    line = correlation([1.0, 2.0, 3.0, 4.0], [-1.0, -2.0, -3.0, -4.0])
+    assert (line.r, line.low, line.high) == pytest.approx((-1, -1, -1))
 
 
 def test_mean_absolute_error_by_hand():

@@ -48,6 +48,7 @@ def _agreement_table(title: str, rows: Sequence[Row]) -> TextTable:
     header = (
         "what",
         "level",
+        "exams",
         "n",
         "Pearson r (p)",
         "95 % of r",
@@ -60,7 +61,8 @@ def _agreement_table(title: str, rows: Sequence[Row]) -> TextTable:
         (
             f"{row.quantity.title}, {row.quantity.unit}",
             row.level or "all",
-            _count(row),
+            str(row.exams),
+            str(row.compared),
             _r(row.correlation),
             _r_interval(row.correlation),
             _error(row.error, row.quantity.unit),
@@ -76,11 +78,12 @@ def _agreement_table(title: str, rows: Sequence[Row]) -> TextTable:
 
 
 def _distance_table(title: str, rows: Sequence[Row]) -> TextTable:
-    header = ("what", "n", "mean distance ± 95 %, mm", "largest, mm", "not compared")
+    header = ("what", "exams", "n", "mean distance ± 95 %, mm", "largest, mm", "not compared")
     cells = tuple(
         (
             row.quantity.title.partition(", ")[2].capitalize(),
-            _count(row),
+            str(row.exams),
+            str(row.compared),
             _error(row.error, row.quantity.unit),
             _number(row.error.largest if row.error else None, row.quantity.unit),
             _not_compared(row),
@@ -88,11 +91,6 @@ def _distance_table(title: str, rows: Sequence[Row]) -> TextTable:
         for row in rows
     )
     return TextTable(title, header, cells)
-
-
-def _count(row: Row) -> str:
-    exams = f"{row.exams} exam{'' if row.exams == 1 else 's'}"
-    return f"{row.compared} ({exams})" if row.compared else "0"
 
 
 def _not_compared(row: Row) -> str:

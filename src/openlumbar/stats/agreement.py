@@ -124,6 +124,8 @@ def paired(first: Values, second: Values) -> tuple[Array, Array]:
 def correlation(first: Values, second: Values, confidence: float = 0.95) -> Correlation:
     """Pearson's r with its p value (t distribution) and interval (Fisher's transformation).
 
+    Of three pairs the interval is all that r can be: the transformation has no spread there.
+
     Raises
     ------
     UndefinedError
@@ -134,10 +136,8 @@ def correlation(first: Values, second: Values, confidence: float = 0.95) -> Corr
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         raise UndefinedError("a correlation needs numbers that vary; one side is constant")
     found = stats.pearsonr(one, other)
-    low, high = found.confidence_interval(confidence)
-    return Correlation(
-        len(one), float(found.statistic), float(found.pvalue), float(low), float(high)
-    )
+    r = float(found.statistic)
+    return Correlation(len(one), r, float(found.pvalue), *_fisher(r, len(one), confidence))
 
 
 def mean_error(errors: Values, confidence: float = 0.95) -> MeanError:
@@ -209,6 +209,16 @@ def _need(found: int, least: int, what: str) -> None:
     if found < least:
         pairs = "pair" if least == 1 else "pairs"
         raise UndefinedError(f"{what} needs {least} {pairs} of numbers or more; there are {found}")
+
+
+def _fisher(r: float, n: int, confidence: float) -> tuple[float, float]:
+    """Interval of r; at r = ±1 the transformation has no value, and the interval no width."""
+    if n <= 3:
+        return -1.0, 1.0
+    if abs(r) >= 1:
+        return r, r
+    half = float(stats.norm.ppf((1 + confidence) / 2)) / math.sqrt(n - 3)
+    return math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
 
 
 def _half_width(values: Array, confidence: float) -> float:
