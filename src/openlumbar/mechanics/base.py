@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from openlumbar.core.errors import OptionError
-from openlumbar.mechanics.fascicles import base_muscles
+from openlumbar.mechanics.fascicles import base_muscles, with_fibres
 from openlumbar.mechanics.kinematics import rotation
 from openlumbar.mechanics.model import (
     LUMBAR_JOINTS,
@@ -66,7 +66,7 @@ def base_model(sex: str) -> Model:
         mass_kg=person.mass_kg,
         bodies=bodies,
         joints=_joints(frame),
-        muscles=base_muscles(known, landmarks(known)),
+        muscles=with_fibres(base_muscles(known, landmarks(known)), frame.bodies),
         shapes={_body(name): _shape(known, name) for name in _LUMBAR},
     )
 
