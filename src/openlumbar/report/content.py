@@ -32,6 +32,7 @@ from openlumbar.report.facts import (
     warnings_of,
 )
 from openlumbar.report.findings import doubts_of, findings_of
+from openlumbar.report.loads import loads_section
 from openlumbar.report.parts import (
     GROUPS,
     Cell,
@@ -124,6 +125,7 @@ def report_of(analysis: Analysis) -> Report:
         provenance=provenance(analysis.run),
         definitions=definitions(everything.measurements),
         notices=NOTICES,
+        loads=loads_section(everything.loads),
     )
 
 

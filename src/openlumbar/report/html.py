@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from openlumbar.core.loads import Loads
 from openlumbar.core.metrics import MUSCLES
 from openlumbar.core.palette import MUSCLE_COLOURS
 from openlumbar.io.analysis import Analysis
@@ -29,6 +30,8 @@ from openlumbar.report.chart import charts_of, explained
 from openlumbar.report.content import report_of
 from openlumbar.report.disc_chart import disc_chart
 from openlumbar.report.level_maps import MAP_NOTE, level_maps
+from openlumbar.report.load_chart import CHART_NOTE, loads_chart
+from openlumbar.report.load_pictures import PICTURE_NOTE, task_drawings
 from openlumbar.report.locator import locator_of
 from openlumbar.report.parts import GROUPS, LevelSection, Report, Row
 from openlumbar.report.stack import STACK_NOTE, stack_chart
@@ -166,7 +169,18 @@ def html_of(analysis: Analysis) -> str:
         slice_rest=_SLICE_REST,
         at_discs=_AT_DISCS,
         fat_note=FAT_NOTE,
+        **_of_loads(analysis.loads),
     )
+
+
+def _of_loads(loads: Loads | None) -> dict[str, object]:
+    """What is drawn of the loads."""
+    return {
+        "load_chart": None if loads is None else loads_chart(loads, "currentColor"),
+        "load_chart_note": CHART_NOTE,
+        "load_drawings": {} if loads is None else task_drawings(loads),
+        "load_picture_note": PICTURE_NOTE,
+    }
 
 
 def _template() -> Template:

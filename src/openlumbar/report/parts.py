@@ -373,6 +373,122 @@ class Doubt:
 
 
 @dataclass(frozen=True)
+class Force:
+    """A solved force as it is printed, in newtons.
+
+    Attributes
+    ----------
+    value
+        Without a unit.
+    interval
+        ``2480–3410``; empty where it was not asked for.
+    reasons
+        Each flag in words.
+    """
+
+    value: str
+    interval: str
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """``2931 [2480–3410]``."""
+        return f"{self.value} [{self.interval}]" if self.interval else self.value
+
+
+@dataclass(frozen=True)
+class ForceLine:
+    """A disc or vertebra: of each task its compression and shear, None where not solved."""
+
+    name: str
+    colour: str
+    cells: tuple[tuple[Force | None, Force | None], ...]
+
+
+@dataclass(frozen=True)
+class ForceTable:
+    """Loads of one kind of place, from head to foot; ``note`` says what they are."""
+
+    title: str
+    note: str
+    lines: tuple[ForceLine, ...]
+
+
+@dataclass(frozen=True)
+class SolvedTask:
+    """One task: what was done, in which posture, and how it was solved.
+
+    Attributes
+    ----------
+    key
+        ``t0``, ``t1`` …: unique in the report, fit for an identifier in HTML.
+    name, title
+        Of its file or built-in table, and what it is called.
+    colour
+        ``#rrggbb`` of charts and tables.
+    posture, solution
+        Sentences.
+    """
+
+    key: str
+    name: str
+    title: str
+    colour: str
+    posture: tuple[str, ...]
+    solution: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PropertyOrigin:
+    """Where one kind of property of the model comes from.
+
+    Attributes
+    ----------
+    measured, interpolated, generic
+        How many of its values.
+    detail
+        The value, where there is one alone; else what was not measured.
+    notes
+        Sentences.
+    """
+
+    title: str
+    measured: int
+    interpolated: int
+    generic: int
+    detail: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LoadsSection:
+    """Spinal loads that a model of the person gave.
+
+    Attributes
+    ----------
+    missing
+        Why there are none; all else is then empty.
+    statements
+        What the numbers are, and are not.
+    tables
+        At the discs, then at the vertebrae; columns are those of ``tasks``.
+    origins
+        What of the model was measured.
+    doubts
+        Gravest first; their ``columns`` are titles of tasks, none of what holds for all.
+    """
+
+    missing: str = ""
+    statements: tuple[str, ...] = ()
+    tasks: tuple[SolvedTask, ...] = ()
+    tables: tuple[ForceTable, ...] = ()
+    origins: tuple[PropertyOrigin, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class SeriesFacts:
     """One series of the exam, or one left out: then ``left_out`` says why."""
 
@@ -439,6 +555,8 @@ class Report:
         A section an axial series; all else is of sagittal ones.
     doubts
         Gravest first.
+    loads
+        None where none were asked for.
     """
 
     title: str
@@ -457,3 +575,4 @@ class Report:
     provenance: tuple[Fact, ...]
     definitions: tuple[Definition, ...]
     notices: tuple[str, ...]
+    loads: LoadsSection | None = None

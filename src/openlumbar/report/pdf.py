@@ -16,6 +16,8 @@ from typing import Any
 from openlumbar.io.analysis import Analysis
 from openlumbar.report.content import report_of
 from openlumbar.report.fonts import FAMILIES, legible
+from openlumbar.report.load_chart import CHART_NOTE, loads_chart
+from openlumbar.report.load_pictures import PICTURE_NOTE, task_drawings
 from openlumbar.report.panel import Panel
 from openlumbar.report.parts import Cell, Doubt, Fact, LevelSection, NumberingFacts, Report, Row
 from openlumbar.report.pdf_axial import PRINTED_METRICS, axial_record
@@ -27,6 +29,8 @@ from openlumbar.report.wording import confidence_text, with_unit
 #: the canal stand side by side over the angles.
 _FIRST_ROOM_MM = {"heights": (124.0, 122.0)}
 _ROOMS_MM = {"heights": (110.0, 102.5), "angles": (110.0, 102.5), "canal": (66.0, 102.5)}
+#: Of the axes and words of charts.
+_INK = "#1A1A1A"
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,8 @@ def _record(analysis: Analysis, report: Report) -> tuple[dict[str, Any], dict[st
         record, drawn = axial_record(analysis, report, section)
         axial.append(record)
         files |= drawn
+    loads, drawn = _loads(analysis, report)
+    files |= drawn
     first, drawn = _first_panel(analysis, report)
     return {
         "title": report.title,
@@ -149,6 +155,7 @@ def _record(analysis: Analysis, report: Report) -> tuple[dict[str, Any], dict[st
         "failures": report.failures,
         "details": details,
         "axial": axial,
+        "loads": loads,
         "series": [asdict(series) for series in report.series],
         "definitions": _definitions(report),
         "provenance": _facts(report.provenance),
@@ -208,6 +215,32 @@ def _summary(report: Report) -> dict[str, Any] | None:
     if place is None:
         return None
     return _table("Level by level", report.levels, _SUMMARY_HEADS, place)
+
+
+# Spinal loads -------------------------------------------------------------------------
+
+
+def _loads(analysis: Analysis, report: Report) -> tuple[dict[str, Any] | None, dict[str, bytes]]:
+    """Words, the chart, and the model in each task; None where none were asked for."""
+    if report.loads is None or analysis.loads is None:
+        return None, {}
+    chart = loads_chart(analysis.loads, _INK)
+    drawings = task_drawings(analysis.loads)
+    shown = [task for task in report.loads.tasks if task.name in drawings]
+    files = {f"loads-{task.key}.svg": drawings[task.name].bytes() for task in shown}
+    if chart is not None:
+        files["loads-chart.svg"] = chart.bytes()
+    doubts = [
+        asdict(one) | {"where": ", ".join((*one.levels, "; ".join(one.columns) or "all loads"))}
+        for one in report.loads.doubts
+    ]
+    return asdict(report.loads) | {
+        "doubts": doubts,
+        "models": [{"title": task.title, "drawing": f"loads-{task.key}.svg"} for task in shown],
+        "picture_note": PICTURE_NOTE,
+        "chart": chart and "loads-chart.svg",
+        "chart_note": CHART_NOTE,
+    }, files
 
 
 # A series -----------------------------------------------------------------------------

@@ -17,7 +17,8 @@ from openlumbar.report.axial import axial_sections
 from openlumbar.report.axial_findings import MuscleMean, muscle_means
 from openlumbar.report.axial_levels import disc_lines, level_warnings
 from openlumbar.report.facts import warnings_of
-from openlumbar.report.parts import AxialSection
+from openlumbar.report.loads import loads_section
+from openlumbar.report.parts import AxialSection, LoadsSection
 from openlumbar.report.wording import WITHHELD, number_text
 
 
@@ -25,7 +26,7 @@ def summary(analysis: Analysis) -> Group:
     """Tables, one a series, and what to know of them.
 
     Of a sagittal series the named vertebrae and discs, of an axial one the slices that lie
-    best in the discs and the means of its muscles.
+    best in the discs and the means of its muscles; then compression at the discs.
     """
     sections = axial_sections(analysis)
     axial = {section.series for section in sections}
@@ -41,8 +42,12 @@ def summary(analysis: Analysis) -> Group:
         if (means := muscle_means(section.slices))
     ]
     told = (*warnings_of(analysis), *level_warnings(sections))
+    loads = loads_section(analysis.loads)
+    if loads is not None and loads.missing:
+        told = (*told, f"no spinal loads: {loads.missing}")
+    solved = [] if loads is None or not loads.tables else [_loads_table(loads)]
     warnings = [Text(f"Note: {warning}") for warning in told]
-    return Group(*tables, *levels, *muscles, *warnings)
+    return Group(*tables, *levels, *muscles, *solved, *warnings)
 
 
 def _of_series(analysis: Analysis, series: str) -> list[LevelRow]:
@@ -103,6 +108,24 @@ def _muscle_table(section: AxialSection, means: Sequence[MuscleMean]) -> Table:
             *(WITHHELD if share is None else number_text(share, "%") for share in fat),
             str(mean.slices) if mean.slices == mean.fat_slices else _counts(mean),
         )
+    return table
+
+
+def _loads_table(loads: LoadsSection) -> Table:
+    """Compression at the discs, task beside task."""
+    doubts = "; ".join(doubt.text[0].lower() + doubt.text[1:] for doubt in loads.doubts)
+    caption = "estimates of a model, for research use; intervals in brackets"
+    table = Table(
+        "level",
+        *(Column(task.title, justify="right") for task in loads.tasks),
+        title="compression, N",
+        caption=f"{caption}; {doubts}" if doubts else caption,
+        box=box.SIMPLE_HEAD,
+    )
+    for line in loads.tables[0].lines:
+        forces = ("" if pair[0] is None else pair[0].text for pair in line.cells)
+        # Brackets are marks of style to rich, unless they come as text.
+        table.add_row(Text(line.name, style=line.colour), *map(Text, forces))
     return table
 
 
