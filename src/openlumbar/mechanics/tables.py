@@ -120,6 +120,7 @@ class Limbs(Sourced):
     foot: Segment
     upper_trunk: _Part
     middle_trunk: _Part
+    lower_trunk: _Part
 
 
 class _BySex(Strict):
