@@ -12,9 +12,17 @@ from openlumbar.core.errors import InputError
 from openlumbar.mechanics.model import Model, Posture
 from openlumbar.mechanics.osim_api import translated, unavailable
 from openlumbar.mechanics.osim_build import build
+from openlumbar.mechanics.osim_read import ReadModel, read_model
 from openlumbar.mechanics.osim_statics import opensim_statics
 
-__all__ = ["model_text", "opensim_statics", "unavailable", "write_model"]
+__all__ = [
+    "ReadModel",
+    "model_text",
+    "opensim_statics",
+    "read_model",
+    "unavailable",
+    "write_model",
+]
 
 
 def model_text(model: Model, posture: Posture | None = None) -> str:

@@ -68,6 +68,15 @@ def vector(values: Array) -> Any:
     return opensim().Vec3(*(float(value) for value in values))
 
 
+def orientation(turn: Array) -> Any:
+    """``[3, 3]`` as OpenSim has it in its files: body-fixed angles about x, y and z, radians."""
+    middle = float(np.arcsin(np.clip(turn[0, 2], -1.0, 1.0)))
+    if abs(turn[0, 2]) > 1.0 - 1e-12:  # first and last turn about one line: all goes to the first
+        return vector(np.array([np.arctan2(turn[2, 1], turn[1, 1]), middle, 0.0]))
+    first, last = np.arctan2(-turn[1, 2], turn[2, 2]), np.arctan2(-turn[0, 1], turn[0, 0])
+    return vector(np.array([first, middle, last]))
+
+
 def pose_in_ground(frame: Any, state: Any) -> Array:
     """``[4, 4]`` from an OpenSim frame to ground, of a state whose positions are realised."""
     transform = frame.getTransformInGround(state)

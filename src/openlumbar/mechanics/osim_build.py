@@ -13,14 +13,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from openlumbar import __version__
 from openlumbar.core.errors import InputError
 from openlumbar.mechanics import osim_draw
 from openlumbar.mechanics.kinematics import Angles, joint_angles
 from openlumbar.mechanics.model import ROOT, Array, Body, Joint, Model, Muscle, Posture
-from openlumbar.mechanics.osim_api import opensim, translated, vector
+from openlumbar.mechanics.osim_api import opensim, orientation, translated, vector
 from openlumbar.mechanics.statics import GRAVITY_M_PER_S2
 
 #: Ends of the names of a joint's coordinates, in the order in which they turn.
@@ -70,9 +69,9 @@ def build(model: Model, posture: Posture, drawn: bool = False) -> Any:
     return built
 
 
-def coordinates(joint: Joint) -> tuple[str, ...]:
+def coordinates(joint: str) -> tuple[str, ...]:
     """Names of a joint's three coordinates."""
-    return tuple(f"{joint.name}_{turn}" for turn in TURNS)
+    return tuple(f"{joint}_{turn}" for turn in TURNS)
 
 
 def _empty(model: Model) -> Any:
@@ -121,7 +120,7 @@ def _add_joint(built: Any, bodies: dict[str, Any], joint: Joint, turned: Angles)
         *_placed(joint.in_parent),
         bodies[joint.child],
         *_placed(joint.in_child),
-        _transform(coordinates(joint)),
+        _transform(coordinates(joint.name)),
     )
     built.addJoint(made)
     for i, degrees in enumerate(turned):
@@ -137,8 +136,7 @@ def _set(coordinate: Any, value: float, locked: bool) -> None:
 
 def _placed(pose: Array) -> tuple[Any, Any]:
     """Place and orientation (body-fixed x, y, z angles) of an offset frame."""
-    angles = Rotation.from_matrix(pose[:3, :3]).as_euler("XYZ")
-    return vector(pose[:3, 3]), vector(angles)
+    return vector(pose[:3, 3]), orientation(pose[:3, :3])
 
 
 def _transform(names: Sequence[str]) -> Any:
@@ -177,7 +175,7 @@ def _add_muscle(built: Any, bodies: dict[str, Any], muscle: Muscle) -> None:
 
 
 def _add_springs(built: Any, joint: Joint) -> None:
-    for name, stiffness in zip(coordinates(joint), joint.stiffness_nm_per_rad, strict=True):
+    for name, stiffness in zip(coordinates(joint.name), joint.stiffness_nm_per_rad, strict=True):
         if stiffness == 0:
             continue
         spring = opensim().SpringGeneralizedForce(name)

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from openlumbar.mechanics.model import Array, Body, Model, VertebraShape
-from openlumbar.mechanics.osim_api import opensim, vector
+from openlumbar.mechanics.osim_api import opensim, orientation, vector
 
 Colour = tuple[float, float, float]
 
@@ -91,7 +91,7 @@ def _offset(made: Any, name: str, place: Array, axes: Array) -> Any:
     frame.setName(name)
     frame.setParentFrame(made)
     frame.set_translation(vector(place))
-    frame.set_orientation(vector(Rotation.from_matrix(axes).as_euler("XYZ")))
+    frame.set_orientation(orientation(axes))
     made.addComponent(frame)
     return frame
 

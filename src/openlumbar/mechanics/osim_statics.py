@@ -148,7 +148,7 @@ def _weights(built: Any, model: Model, posture: Posture, bodies: _Bodies) -> tup
 def _spring(built: Any, state: Any, joint: Joint, parent: Array) -> Array:
     """Moment ``[3]`` of a joint's springs, from OpenSim's coordinates, in ground."""
     forces, values = np.zeros(3), np.zeros(3)
-    for i, name in enumerate(coordinates(joint)):
+    for i, name in enumerate(coordinates(joint.name)):
         values[i] = built.getCoordinateSet().get(name).getValue(state)
         if joint.stiffness_nm_per_rad[i]:
             spring = opensim().SpringGeneralizedForce.safeDownCast(

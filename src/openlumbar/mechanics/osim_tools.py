@@ -111,10 +111,11 @@ def _still(model: Any) -> dict[str, float]:
 
 
 def _of_actuators(model: Any, forces: dict[str, float]) -> dict[str, float]:
-    """Without passive springs: a column that is no actuator's makes JointReaction of 4.6 give
-    numbers of uninitialised memory (opensim-gui, issue 1505).
-    """
-    return {actuator.getName(): forces[actuator.getName()] for actuator in members(model.getActuators())}
+    # With a column of what is no actuator (a passive spring) JointReaction of 4.6 gives numbers of
+    # uninitialised memory, at random: opensim-gui, issue 1505.
+    return {
+        actuator.getName(): forces[actuator.getName()] for actuator in members(model.getActuators())
+    }
 
 
 def _static_optimization(options: SolveOptions) -> Any:
