@@ -79,6 +79,7 @@ class _Fascicle(_Strict):
 
 class _Table(_Strict):
     spinous_depth_mm: _Positive
+    female_size: _Positive
     groups: dict[str, _Group]
     parts: dict[str, _Part]
     lanes: dict[str, dict[str, str | _Place]]
@@ -100,11 +101,11 @@ def reference_sections(sex: Literal["M", "F"]) -> dict[str, dict[str, Section]]:
     places are ours, from label maps of four people; the table says how.
     """
     table = _table()
+    if sex == "M":
+        return table.reference_sections
     return {
         group: {
-            joint: section.model_copy(
-                update={"area_cm2": section.area_cm2 * _area_factor(table.groups[group], sex)}
-            )
+            joint: _womans(section, table.groups[group].female_area)
             for joint, section in sections.items()
         }
         for group, sections in table.reference_sections.items()
@@ -178,6 +179,15 @@ def _filled(muscle: Muscle, length: float) -> Muscle:
         muscle,
         optimal_fibre_m=muscle.optimal_fibre_m * factor,
         tendon_slack_m=muscle.tendon_slack_m * factor,
+    )
+
+
+def _womans(section: Section, area: float) -> Section:
+    size = _table().female_size
+    return Section(
+        area_cm2=section.area_cm2 * area,
+        forward_mm=section.forward_mm * size,
+        right_mm=section.right_mm * size,
     )
 
 
