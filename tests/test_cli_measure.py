@@ -79,7 +79,7 @@ def save(volume, path, order, flips=(False, False, False)):
 
 def measured(desk, mask, codes, **options):
     given = read_given(desk / mask, chosen := MaskOptions(codes, **options))
-    return measure_given(read_exam(desk / "sub-01_T2w.nii.gz"), given, chosen)
+    return measure_given(read_exam(desk / "sub-01_T2w.nii.gz"), [given], chosen)
 
 
 def numbers(analysis, levels=None):
@@ -204,7 +204,7 @@ def test_axes_of_the_mask_may_stand_in_another_order(desk, ours, truth, tmp_path
     mask = translate(truth[0].array, "openlumbar", "totalspineseg").labels
     save(truth[0].with_array(mask), tmp_path / "turned.nii.gz", order, flips)
     given = read_given(tmp_path / "turned.nii.gz", MaskOptions("totalspineseg"))
-    found = measure_given(read_exam(desk / "sub-01_T2w.nii.gz"), given)
+    found = measure_given(read_exam(desk / "sub-01_T2w.nii.gz"), [given])
     assert numbers(found, LUMBAR) == numbers(ours, LUMBAR)
     assert not any("interpolated" in warning for warning in found.run.warnings)
 
@@ -215,7 +215,7 @@ def test_a_mask_on_another_grid_is_interpolated_and_that_is_said(desk, ours, tru
     finer = codes.affine @ np.diag([1.0 / i, 1.0 / j, 1.0 / k, 1])  # 1 mm each way
     shape = tuple(int(n * step) for n, step in zip(codes.shape, codes.spacing_mm, strict=True))
     iso = place_labels(codes, Volume(np.zeros(shape, np.uint8), finer)).labels
-    found = measure_given(read_exam(desk / "sub-01_T2w.nii.gz"), Given("iso.nii.gz", iso))
+    found = measure_given(read_exam(desk / "sub-01_T2w.nii.gz"), [Given("iso.nii.gz", iso)])
     (warning,) = [note for note in found.run.warnings if "interpolated" in note]
     assert "1.00 × 1.00 × 1.00 mm" in warning
     assert found.masks.series[0].labels[0].shape == ours.masks.series[0].labels[0].shape
@@ -243,19 +243,19 @@ def test_names_out_of_order_are_refused(desk, truth):
     swapped[codes.array == 42], swapped[codes.array == 43] = 43, 42
     given = Given("swapped.nii.gz", codes.with_array(swapped))
     with pytest.raises(InputError, match="L2 lies below L3"):
-        measure_given(read_exam(desk / "sub-01_T2w.nii.gz"), given)
+        measure_given(read_exam(desk / "sub-01_T2w.nii.gz"), [given])
 
 
 def test_of_two_series_on_one_grid_one_is_chosen_by_name(series, truth, phantom):
     exam = replace(phantom.exam, series=(series, replace(series, name="second")))
     given = Given("mask.nii.gz", truth[0])
     with pytest.raises(OptionError, match=f"{series.name}, second, and 2 of them have"):
-        measure_given(exam, given)
-    found = measure_given(exam, given, MaskOptions(series="second"))
+        measure_given(exam, [given])
+    found = measure_given(exam, [given], MaskOptions(series="second"))
     assert [one.name for one in found.exam.series] == ["second"]
     assert [one.name for one in found.exam.left_out] == [series.name]
     with pytest.raises(OptionError, match="--series third"):
-        measure_given(exam, given, MaskOptions(series="third"))
+        measure_given(exam, [given], MaskOptions(series="third"))
 
 
 def test_of_two_series_the_one_on_the_grid_of_the_mask_is_chosen(series, truth, phantom):
@@ -263,7 +263,7 @@ def test_of_two_series_the_one_on_the_grid_of_the_mask_is_chosen(series, truth, 
     half = Volume(block.volume.array[:, ::2], block.volume.affine @ np.diag([1.0, 2, 1, 1]))
     other = replace(series, name="other", blocks=(replace(block, volume=half),))
     exam = replace(phantom.exam, series=(other, series))
-    found = measure_given(exam, Given("mask.nii.gz", truth[0]))
+    found = measure_given(exam, [Given("mask.nii.gz", truth[0])])
     assert found.exam.series[0] is series
 
 

@@ -59,7 +59,7 @@ def write(volume, path, order=(2, 1, 0)):
 
 def measured(desk, mask, codes, image=IMAGE, **options):
     chosen = MaskOptions(codes, **options)
-    return measure_given(read_exam(desk / image), read_given(desk / mask, chosen), chosen)
+    return measure_given(read_exam(desk / image), [read_given(desk / mask, chosen)], chosen)
 
 
 def areas(analysis):
@@ -125,7 +125,7 @@ def test_levels_that_the_mask_names_are_kept_beside_the_slices(desk, labels):
     named = labels.array.copy()
     named[named == UNKNOWN_VERTEBRA], named[named == UNKNOWN_DISC] = 44, 94
     given = Given("named.nii.gz", labels.with_array(named))
-    found = measure_given(read_exam(desk / IMAGE), given)
+    found = measure_given(read_exam(desk / IMAGE), [given])
     assert [row.level for row in found.levels.rows if row.structure != "slice"] == ["L4", "L3-L4"]
     assert set(np.unique(found.masks.series[0].labels[0].array)) >= {44, 94}
     plain = measured(desk, "openlumbar.nii.gz", "openlumbar")
@@ -142,7 +142,7 @@ def test_a_header_that_contradicts_itself_casts_doubt_on_numbers_with_a_side_alo
     (series,) = exam.series
     doubted = replace(series, flags=("left-right-doubtful",))
     given = Given("mask.nii.gz", labels)
-    found = measure_given(replace(exam, series=(doubted,)), given)
+    found = measure_given(replace(exam, series=(doubted,)), [given])
     for number in found.measurements:
         assert ("left-right-doubtful" in number.flags) == bool(number.side), number
     assert {bool(m.side) for m in found.measurements} == {True, False}
@@ -154,7 +154,7 @@ def test_a_mask_of_one_angled_block_stays_in_it(tmp_path):
     (series,) = exam.series
     volume = series.blocks[0].volume
     given = Given("mask.nii.gz", volume.with_array(axial_code_at(grid_points(volume))))
-    found = measure_given(exam, given)
+    found = measure_given(exam, [given])
     first, second = found.masks.series[0].labels
     assert np.array_equal(first.array, given.labels.array)
     assert not second.array.any()
@@ -167,7 +167,7 @@ def test_what_came_out_as_dicom_can_be_corrected_and_measured_again(tmp_path):
     analysis = analysis_of(tmp_path / "exam", axial_code_at)
     write_dicom_results(analysis, [tmp_path / "exam"], tmp_path)
     path = tmp_path / "dicom" / "series-1_axial-T2w_block-2_seg.dcm"
-    found = measure_given(analysis.exam, read_given(path, MaskOptions("openlumbar")))
+    found = measure_given(analysis.exam, [read_given(path, MaskOptions("openlumbar"))])
     first, second = found.masks.series[0].labels
     assert not first.array.any()
     assert np.array_equal(second.array, analysis.masks.series[0].labels[1].array)
@@ -183,13 +183,13 @@ def test_of_two_planes_a_mask_of_muscles_is_of_the_axial_one(phantom, labels):
     codes = next(t for t in phantom.truth.series if t.series == axial.name).codes[0]
     muscles = np.where(codes.array > 5000, codes.array, 0).astype(np.uint16)
     assert muscles.any()
-    found = measure_given(phantom.exam, Given("mask.nii.gz", codes.with_array(muscles)))
+    found = measure_given(phantom.exam, [Given("mask.nii.gz", codes.with_array(muscles))])
     assert [series.name for series in found.exam.series] == [axial.name]
     sagittal = [series for series in phantom.exam.series if series.plane == "sagittal"]
     with pytest.raises(InputError, match="muscles are measured on those alone"):
         measure_given(
             replace(phantom.exam, series=tuple(sagittal)),
-            Given("mask.nii.gz", codes.with_array(muscles)),
+            [Given("mask.nii.gz", codes.with_array(muscles))],
         )
 
 
@@ -197,7 +197,7 @@ def test_a_mask_in_another_place_is_refused(desk, labels):
     away = labels.affine.copy()
     away[2, 3] += 400
     with pytest.raises(GeometryError, match="lie within the image"):
-        measure_given(read_exam(desk / IMAGE), Given("away.nii.gz", Volume(labels.array, away)))
+        measure_given(read_exam(desk / IMAGE), [Given("away.nii.gz", Volume(labels.array, away))])
 
 
 def test_muscles_without_a_measurable_neighbour_are_told_from_nothing(desk, labels, tmp_path):

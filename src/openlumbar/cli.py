@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -27,9 +27,11 @@ from openlumbar import __version__
 from openlumbar.core.errors import OpenLumbarError, OptionError
 
 if TYPE_CHECKING:
+    from openlumbar.core.exam import Subject
     from openlumbar.core.progress import Progress
     from openlumbar.exam import ReadOptions
     from openlumbar.io.analysis import Analysis
+    from openlumbar.mechanics import LoadsOptions
     from openlumbar.models import Role
     from openlumbar.phantom import PhantomOptions
     from openlumbar.pipeline import AnalyzeOptions
@@ -76,20 +78,16 @@ Out = Annotated[
 ]
 #: What the extra ``train`` installs.
 _TRAINING_LIBRARIES = ("torch", "onnx", "onnxscript")
+_LOADS = Group("Loads on the spine")
+_POWERS: dict[str, Literal[2, 3]] = {"squares": 2, "cubes": 3}
 _PERSON = Group("Facts of the person, where the files do not tell them")
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class ReadFlags:
-    """How an exam is read."""
+class PersonFlags:
+    """What is known of the person."""
 
-    weighting: Annotated[
-        WeightingName | None, Parameter(help="Weighting of the images, instead of what is found.")
-    ] = None
-    patient: Annotated[
-        str | None, Parameter(help="Patient ID, where the files are of several patients.")
-    ] = None
     sex: Annotated[Literal["F", "M", "O"] | None, Parameter(group=_PERSON)] = None
     age: Annotated[
         float | None, Parameter(help="Years.", validator=Number(gte=0, lte=130), group=_PERSON)
@@ -101,21 +99,124 @@ class ReadFlags:
         float | None, Parameter(help="Kilograms.", validator=Number(gt=1, lt=400), group=_PERSON)
     ] = None
 
+    def subject(self) -> Subject:
+        """Write the facts in the terms of the core."""
+        from openlumbar.core.exam import Subject
+
+        return Subject(self.sex, self.age, self.height_m, self.mass_kg)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ReadFlags(PersonFlags):
+    """How an exam is read."""
+
+    weighting: Annotated[
+        WeightingName | None, Parameter(help="Weighting of the images, instead of what is found.")
+    ] = None
+    patient: Annotated[
+        str | None, Parameter(help="Patient ID, where the files are of several patients.")
+    ] = None
+
     def options(self) -> ReadOptions:
         """Write the flags in the terms of the intake."""
-        from openlumbar.core.exam import Subject, Weighting
+        from openlumbar.core.exam import Weighting
         from openlumbar.exam import ReadOptions
 
         return ReadOptions(
             patient=self.patient,
             weighting=Weighting(self.weighting) if self.weighting else None,
-            subject=Subject(self.sex, self.age, self.height_m, self.mass_kg),
+            subject=self.subject(),
         )
 
     def noted(self) -> dict[str, str | float | int | None]:
         """What may be written to ``run.json``: never the patient's ID."""
         given = {name: value for name, value in asdict(self).items() if value is not None}
         return given | ({"patient": "(given)"} if self.patient else {})
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class LoadFlags:
+    """How the loads on the spine are solved."""
+
+    task: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="What the person does: a name that ships (standing, hess2023) or a .toml file; "
+            "once for each.",
+            negative="",
+            group=_LOADS,
+        ),
+    ] = ("standing", "hess2023")
+    base_model: Annotated[
+        Path | None,
+        Parameter(help="OpenSim model (.osim) to start from, in place of ours.", group=_LOADS),
+    ] = None
+    lean: Annotated[
+        bool,
+        Parameter(
+            help="Scale muscle forces by lean areas, without fat.", negative="", group=_LOADS
+        ),
+    ] = False
+    criterion: Annotated[
+        Literal["squares", "cubes"],
+        Parameter(help="Of the activations, whose sum is least.", group=_LOADS),
+    ] = "squares"
+    load_samples: Annotated[
+        int,
+        Parameter(
+            help="Perturbed models that the intervals rest on; 0 for none.",
+            validator=Number(gte=0, lte=10_000),
+            group=_LOADS,
+        ),
+    ] = 60
+
+    def options(self, sex: str | None = None) -> LoadsOptions:
+        """Read the tasks and the base model; ``sex`` is what the base model is taken for."""
+        from openlumbar.mechanics import LoadsOptions, load_task, read_model
+
+        return LoadsOptions(
+            tasks=tuple(map(load_task, dict.fromkeys(self.task))),
+            base_model=read_model(self.base_model, sex or "M") if self.base_model else None,
+            area="lean" if self.lean else "total",
+            power=_POWERS[self.criterion],
+            samples=self.load_samples,
+        )
+
+    def noted(self) -> dict[str, str | float | int | None]:
+        """What differs from the defaults, for ``run.json``: names of files, never their places."""
+        usual = LoadFlags()
+        given = {
+            "task": " ".join(Path(task).name for task in self.task),
+            "base_model": self.base_model.name if self.base_model else None,
+            "lean": self.lean,
+            "criterion": self.criterion,
+            "load_samples": self.load_samples,
+        }
+        differs = {name for name in given if getattr(self, name) != getattr(usual, name)}
+        return {name: value for name, value in given.items() if name in differs}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ModelFlags:
+    """Networks in place of those that ship."""
+
+    model: Annotated[
+        Path | None,
+        Parameter(
+            help="Weights of another network (.onnx with its card), in place of the one that does "
+            "the same: sagittal, axial, or the level of axial slices."
+        ),
+    ] = None
+    axial_model: Annotated[
+        Path | None, Parameter(help="Weights of another axial network, likewise.")
+    ] = None
+    level_model: Annotated[
+        Path | None,
+        Parameter(help="Weights of another classifier of the level of axial slices, likewise."),
+    ] = None
 
 
 @app.command
@@ -125,26 +226,16 @@ def analyze(
     *,
     out: Out,
     read: ReadFlags | None = None,
-    model: Annotated[
-        Path | None,
-        Parameter(
-            help="Weights of another network (.onnx with its card), in place of the one that does "
-            "the same: sagittal, axial, or the level of axial slices."
-        ),
-    ] = None,
-    axial_model: Annotated[
-        Path | None, Parameter(help="Weights of another axial network, likewise.")
-    ] = None,
-    level_model: Annotated[
-        Path | None,
-        Parameter(help="Weights of another classifier of the level of axial slices, likewise."),
-    ] = None,
+    loads: LoadFlags | None = None,
+    no_loads: Annotated[bool, Parameter(help="Solve no loads.", negative="")] = False,
+    models: ModelFlags | None = None,
 ) -> int:
-    """Segment, name and measure the anatomy of one exam."""
+    """Segment, name and measure the anatomy of one exam, and solve the loads on its spine."""
     from openlumbar.pipeline import analyze_files
 
     flags = read or ReadFlags()
-    options = _analyze_options(flags, model, {"axial": axial_model, "level": level_model})
+    options = _analyze_options(flags, models or ModelFlags())
+    options = _with_loads(options, loads or LoadFlags(), no_loads, flags.sex)
     with _shown_progress() as progress:
         analysis = analyze_files(inputs, out, flags.options(), options, progress)
     return _tell(analysis, out)
@@ -315,6 +406,19 @@ def train(
 class MaskFlags:
     """What comes with a mask that another tool made."""
 
+    also_mask: Annotated[
+        tuple[Path, ...],
+        Parameter(
+            help="Mask of another series of the same exam, in the same codes; once for each. "
+            "Sagittal ones name the slices of axial ones.",
+            negative="",
+        ),
+    ] = ()
+    also_image: Annotated[
+        tuple[Path, ...],
+        Parameter(help="Its image, where IMAGE does not hold it.", negative=""),
+    ] = ()
+
     bodies: Annotated[
         Path | None,
         Parameter(
@@ -340,14 +444,49 @@ def measure(
     out: Out,
     given: MaskFlags | None = None,
     read: ReadFlags | None = None,
+    loads: LoadFlags | None = None,
 ) -> int:
-    """Measure a mask that another tool made."""
+    """Measure masks that another tool or a person made, and solve the loads."""
     from openlumbar.pipeline.masks import MaskOptions, measure_files
 
-    more, flags = given or MaskFlags(), read or ReadFlags()
-    options = MaskOptions(codes, more.bodies, more.subregions, more.series, flags.noted())
+    more, flags, how = given or MaskFlags(), read or ReadFlags(), loads or LoadFlags()
+    options = MaskOptions(
+        codes,
+        more.bodies,
+        more.subregions,
+        more.series,
+        loads=how.options(flags.sex),
+        noted=flags.noted() | how.noted(),
+    )
+    images, masks = [image, *more.also_image], [mask, *more.also_mask]
     with _shown_progress() as progress:
-        analysis = measure_files([image], mask, out, options, flags.options(), progress)
+        analysis = measure_files(images, masks, out, options, flags.options(), progress)
+    return _tell(analysis, out)
+
+
+@app.command
+def loads(
+    out: Annotated[Path, Parameter(help="Output folder of analyze, demo or measure.")],
+    /,
+    *,
+    how: LoadFlags | None = None,
+    person: PersonFlags | None = None,
+    inputs: Annotated[
+        tuple[Path, ...],
+        Parameter(
+            help="What OUT was analysed from: then pictures and DICOM results are made anew too.",
+            negative="",
+        ),
+    ] = (),
+) -> int:
+    """Solve the loads of an output folder again, without segmenting again."""
+    from openlumbar.pipeline.loads import solve_again
+
+    flags, facts = how or LoadFlags(), person or PersonFlags()
+    with _shown_progress() as progress:
+        analysis = solve_again(
+            out, flags.options(facts.sex), facts.subject(), flags.noted(), inputs, progress
+        )
     return _tell(analysis, out)
 
 
@@ -418,14 +557,14 @@ def labels() -> int:
     return DONE
 
 
-def _analyze_options(
-    flags: ReadFlags, model: Path | None, by_role: dict[Role, Path | None]
-) -> AnalyzeOptions:
-    """Load the networks that were given; ``model`` takes the place that its card says."""
+def _analyze_options(flags: ReadFlags, models: ModelFlags) -> AnalyzeOptions:
+    """Load the networks that were given; ``--model`` takes the place that its card says."""
     from openlumbar.models import load_classifier, load_model, read_card, role_of
     from openlumbar.pipeline import AnalyzeOptions
 
+    by_role: dict[Role, Path | None] = {"axial": models.axial_model, "level": models.level_model}
     given = {role: path for role, path in by_role.items() if path is not None}
+    model = models.model
     if model is not None:
         if not model.is_file():
             raise OptionError(f"--model {model}: there is no such file (NAME.onnx is expected)")
@@ -441,6 +580,14 @@ def _analyze_options(
         level_classifier=load_classifier(given["level"]) if "level" in given else None,
         noted=flags.noted(),
     )
+
+
+def _with_loads(
+    options: AnalyzeOptions, flags: LoadFlags, without: bool, sex: str | None
+) -> AnalyzeOptions:
+    loads = None if without else flags.options(sex)
+    noted = {**options.noted, **flags.noted(), **({"no_loads": 1} if without else {})}
+    return replace(options, loads=loads, noted=noted)
 
 
 def _tell(analysis: Analysis, out: Path) -> int:

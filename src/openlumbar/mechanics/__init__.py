@@ -1,1 +1,15 @@
 """Spinal loads: measurements → a model of the person → muscle forces → loads on the discs."""
+
+from openlumbar.mechanics.loads import LoadsOptions, solve_loads
+from openlumbar.mechanics.osim_read import ReadModel, read_model
+from openlumbar.mechanics.tasks import Task, load_task, task_names
+
+__all__ = [
+    "LoadsOptions",
+    "ReadModel",
+    "Task",
+    "load_task",
+    "read_model",
+    "solve_loads",
+    "task_names",
+]

@@ -262,9 +262,9 @@ def _rows(balance: Statics, solution: Solution) -> tuple[Load, ...]:
     places = [(LUMBAR_JOINTS[name], "joint") for name in balance.joints]
     places += [(level_of[name], "vertebra") for name in balance.vertebrae]
     return tuple(
-        Load(level, place, *(round(float(value), 3) for value in (compression, anterior, lateral)))
-        for (level, place), (anterior, compression, lateral) in zip(
-            places, _forces(balance, solution), strict=True
+        Load(level, where, compression, anterior, lateral)
+        for (level, where), (anterior, compression, lateral) in zip(
+            places, _forces(balance, solution).round(3).tolist(), strict=True
         )
     )
 
@@ -291,11 +291,9 @@ def _muscles(model: Model, posture: Posture, solution: Solution) -> tuple[Muscle
 
 
 def _path(muscle: Muscle, poses: Mapping[str, Array]) -> tuple[Point, ...]:
-    placed = (
-        poses[body][:3, :3] @ point + poses[body][:3, 3]
-        for body, point in zip(muscle.bodies, muscle.points_m, strict=True)
-    )
-    return tuple(tuple(float(c) for c in (point * 1000).round(1)) for point in placed)
+    turns = np.stack([poses[body] for body in muscle.bodies])
+    placed = np.einsum("nij,nj->ni", turns[:, :3, :3], muscle.points_m) + turns[:, :3, 3]
+    return tuple((x, y, z) for x, y, z in (placed * 1000).round(1).tolist())
 
 
 def _reserves(balance: Statics, solution: Solution) -> tuple[Reserve, ...]:

@@ -23,6 +23,7 @@ from openlumbar.imaging.grids import place_labels
 from openlumbar.io.dicom_seg_read import read_segmentation
 from openlumbar.io.files import FileKind, kind_of
 from openlumbar.io.label_map import read_label_map
+from openlumbar.mechanics import LoadsOptions
 
 _NO_SUBREGIONS = (
     "SPINEPS' vertebra mask has no canal, so none is measured and bodies are told from posterior "
@@ -45,6 +46,8 @@ class MaskOptions:
         SPINEPS' other mask (``seg-spine``), which has canal, sacrum and bodies.
     series
         Name of the series that the mask is of, where the input has several.
+    loads
+        How loads are solved; None for none.
     noted
         What else was given: written to ``run.json`` and used for nothing. Never an
         identity or a path.
@@ -54,7 +57,12 @@ class MaskOptions:
     bodies: Path | None = None
     subregions: Path | None = None
     series: str | None = None
+    loads: LoadsOptions | None = field(default_factory=LoadsOptions)
     noted: Mapping[str, str | float | int | None] = field(default_factory=dict)
+
+    def of_another(self) -> MaskOptions:
+        """The same for another mask of the exam: what came with the first is not of it."""
+        return replace(self, bodies=None, subregions=None, series=None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,10 @@
 
     read_exam ─┬─► sagittal: segment ──► name levels ─┬───────► measure ─┬─► Analysis
      (exam/)   │                                      ▼                  │      │
-               └─► axial:    segment ──► look ──► name slices ► measure ─┘      ▼
-                                       pictures, report, DICOM, files (report/, io/)
+               └─► axial:    segment ──► look ──► name slices ► measure ─┤      ▼
+                                                                         │   pictures, report,
+                                                        loads ◄──────────┘   DICOM, files
+                                                    (mechanics/)             (report/, io/)
 
 ``sagittal`` and ``axial`` have the two ways through ``segment/``, ``level/`` and ``measure/``.
 A stage that fails is recorded and the others go on; a plane without a series is not a
@@ -30,9 +32,11 @@ from openlumbar.core.run import Run, Weights, peak_memory_mb
 from openlumbar.exam import ReadOptions, read_exam
 from openlumbar.io.analysis import Analysis
 from openlumbar.io.outfolder import check_apart, replacing
+from openlumbar.mechanics import LoadsOptions
 from openlumbar.models import Classifier, ModelCard, Predictor, load_classifier, load_model
 from openlumbar.pipeline.axial import AxialNetworks, axial_findings
 from openlumbar.pipeline.findings import together
+from openlumbar.pipeline.loads import loads_of
 from openlumbar.pipeline.results import write_results
 from openlumbar.pipeline.sagittal import sagittal_findings
 from openlumbar.pipeline.stages import Stages
@@ -54,6 +58,8 @@ class AnalyzeOptions:
         The network that says which level an axial slice shows, likewise.
     overview_predictor
         The network that looks at an axial slice first, likewise.
+    loads
+        How the loads on the spine are solved; None for none.
     noted
         What else made the exam what it is (a weighting that was given, say): written
         to ``run.json`` and used for nothing. Never an identity or a path.
@@ -63,6 +69,7 @@ class AnalyzeOptions:
     axial_predictor: Predictor | None = None
     level_classifier: Classifier | None = None
     overview_predictor: Predictor | None = None
+    loads: LoadsOptions | None = field(default_factory=LoadsOptions)
     noted: Mapping[str, str | float | int | None] = field(default_factory=dict)
 
 
@@ -72,7 +79,7 @@ def analyze(
     """Segment, name and measure the anatomy of an exam.
 
     Sagittal and axial series are segmented and measured; others are kept as images. What
-    fails in one plane leaves the other alone.
+    fails in one plane leaves the other alone. The loads on the spine rest on both.
 
     Parameters
     ----------
@@ -100,11 +107,13 @@ def analyze(
     )
     axial = axial_findings(exam.of_plane(Plane.AXIAL), networks, sagittal.spines, stages)
     found = together((sagittal, axial))
+    loads = loads_of(exam.subject, found.measurements, found.rows, options.loads, stages)
     return Analysis(
         exam=exam,
         masks=Masks(found.masks),
         levels=Levels(rows=found.rows, numbering=found.numbering, looks=found.looks),
         measurements=found.measurements,
+        loads=loads,
         run=_run(exam, options, stages),
         failures=tuple(stages.failures),
     )

@@ -1,4 +1,4 @@
-"""Masks that other tools made → names, numbers, output folder.
+"""Masks that other tools made → names, numbers, loads, output folder.
 
 ::
 
@@ -8,13 +8,14 @@
                                         └──► name_slices ──► measure_axial
                                                 (level/)         (measure/)
 
-Names are taken as given: nothing is segmented and nothing counted.
+Names are taken as given: nothing is segmented and nothing counted. Of several masks of one exam,
+say a sagittal and an axial one, the sagittal ones name the axial slices.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -43,11 +44,12 @@ from openlumbar.exam import ReadOptions, read_exam
 from openlumbar.imaging.frame import frame_of
 from openlumbar.io.analysis import Analysis
 from openlumbar.io.outfolder import check_apart, replacing
-from openlumbar.level import name_slices
+from openlumbar.level import SeriesLevels, name_slices
 from openlumbar.measure import measure_axial, measure_sagittal
 from openlumbar.measure.body import split_bodies
-from openlumbar.pipeline.findings import Findings
+from openlumbar.pipeline.findings import Findings, together
 from openlumbar.pipeline.given import Given, MaskOptions, of_kind, read_given
+from openlumbar.pipeline.loads import loads_of
 from openlumbar.pipeline.placing import on_series, placed
 from openlumbar.pipeline.results import write_results
 from openlumbar.pipeline.stages import Stages
@@ -55,21 +57,21 @@ from openlumbar.pipeline.stages import Stages
 
 def measure_files(
     inputs: Sequence[Path],
-    mask: Path,
+    masks: Sequence[Path],
     out: Path,
     options: MaskOptions | None = None,
     read: ReadOptions | None = None,
     progress: Progress = silent,
 ) -> Analysis:
-    """Measure a mask that another tool made, and write the output folder.
+    """Measure masks that another tool made, and write the output folder.
 
     Parameters
     ----------
     inputs
-        The image, as :func:`openlumbar.read_exam` takes it.
-    mask
-        NIfTI or MetaImage of integers, in the same patient space as the image; or a DICOM
-        Segmentation.
+        The images, as :func:`openlumbar.read_exam` takes them.
+    masks
+        NIfTI or MetaImage of integers, in the same patient space as their images; or DICOM
+        Segmentations. One of each series that is to be measured.
     out
         Absent, empty, or a previous output folder.
     options, read
@@ -80,40 +82,45 @@ def measure_files(
     Raises
     ------
     InputError
-        Image or mask cannot be read, or do not belong together.
+        An image or mask cannot be read, they do not belong together, or two masks are of one
+        series.
     OptionError
         ``out`` cannot be used, or an option fits nothing.
     """
     options = options or MaskOptions()
     others = [path for path in (options.bodies, options.subregions) if path]
-    check_apart([*inputs, mask, *others], out)
+    check_apart([*inputs, *masks, *others], out)
     with replacing(out) as folder:
         stages = Stages(progress)
         with stages.timed("read"):
-            given = read_given(mask, options)
+            given = [read_given(masks[0], options)]
+            given += [read_given(mask, options.of_another()) for mask in masks[1:]]
             exam = read_exam(inputs, read or ReadOptions())
         return write_results(measure_given(exam, given, options, progress), folder, stages, inputs)
 
 
 def measure_given(
-    exam: Exam, given: Given, options: MaskOptions | None = None, progress: Progress = silent
+    exam: Exam,
+    masks: Sequence[Given],
+    options: MaskOptions | None = None,
+    progress: Progress = silent,
 ) -> Analysis:
-    """Measure a mask on the series of an exam that it is of.
+    """Measure masks on the series of an exam that they are of.
 
     Parameters
     ----------
     exam
         What :func:`openlumbar.read_exam` found.
-    given
-        The mask. It may lie on another grid than the image: then its labels are
+    masks
+        One of each series. It may lie on another grid than the image: then its labels are
         interpolated onto the image's, and a warning says so.
     options
-        Only ``codes``, ``series`` and ``noted`` matter here.
+        Only ``codes``, ``series`` (of the first mask), ``loads`` and ``noted`` matter here.
 
     Returns
     -------
     Analysis
-        Of that one series; with a :class:`~openlumbar.core.run.Failure` for each stage that
+        Of those series; with a :class:`~openlumbar.core.run.Failure` for each stage that
         failed.
 
     Raises
@@ -125,19 +132,56 @@ def measure_given(
         The exam has several series and none is the one.
     """
     options = options or MaskOptions()
-    series = _series_of(exam, given, options.series)
-    labels, notes = on_series(given, series)
+    laid = _laid(exam, masks, options)
     stages = Stages(progress)
-    way = _axial if series.plane is Plane.AXIAL else _sagittal
-    found = way(given, series, labels, options.codes, stages)
+    found = _measured(laid, options, stages)
+    kept = _only(exam, [one.series for one in laid])
     return Analysis(
-        exam=_only(exam, series),
+        exam=kept,
         masks=Masks(found.masks),
         levels=Levels(found.rows, found.numbering),
         measurements=found.measurements,
-        run=_run(exam, options, (*given.notes, *notes), stages),
+        loads=loads_of(exam.subject, found.measurements, found.rows, options.loads, stages),
+        run=_run(exam, options, tuple(note for one in laid for note in one.notes), stages),
         failures=tuple(stages.failures),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Laid:
+    """A mask on the grid of its series."""
+
+    given: Given
+    series: Series
+    labels: tuple[Volume, ...]
+    notes: tuple[str, ...]
+
+
+def _laid(exam: Exam, masks: Sequence[Given], options: MaskOptions) -> list[_Laid]:
+    """Each mask on its series, sagittal ones first: they name the slices of the others."""
+    laid: list[_Laid] = []
+    for number, given in enumerate(masks):
+        series = _series_of(exam, given, options.series if number == 0 else None)
+        for other in laid:
+            if other.series is series:
+                raise InputError(
+                    f"{other.given.name} and {given.name} are both of the series {series.name}; "
+                    "give one mask of each"
+                )
+        labels, notes = on_series(given, series)
+        laid.append(_Laid(given, series, labels, (*given.notes, *notes)))
+    return sorted(laid, key=lambda one: one.series.plane is Plane.AXIAL)
+
+
+def _measured(laid: Sequence[_Laid], options: MaskOptions, stages: Stages) -> Findings:
+    found: list[Findings] = []
+    for one in laid:
+        spines = [spine for earlier in found for spine in earlier.spines]
+        if one.series.plane is Plane.AXIAL:
+            found.append(_axial(one, options.codes, spines, stages))
+        else:
+            found.append(_sagittal(one, options.codes, stages))
+    return together(found)
 
 
 def _series_of(exam: Exam, given: Given, name: str | None) -> Series:
@@ -192,10 +236,9 @@ def _nothing_fits(exam: Exam, given: Given) -> str:
     )
 
 
-def _sagittal(
-    given: Given, series: Series, labels: tuple[Volume, ...], codes: str, stages: Stages
-) -> Findings:
+def _sagittal(one: _Laid, codes: str, stages: Stages) -> Findings:
     """Names as given, and the numbers of a sagittal series."""
+    given, series, labels = one.given, one.series, one.labels
     masks = SeriesMasks(series.name, labels)
     with stages.stage("bodies", series.name):
         masks = replace(masks, bodies=_bodies(given, series, labels))
@@ -205,13 +248,14 @@ def _sagittal(
     if masks.bodies:
         with stages.stage("measure", series.name):
             measurements = measure_sagittal(series, masks, rows)
-    return Findings((masks,), rows, (_numbering(series, codes),), measurements)
+    numbering = _numbering(series, codes)
+    spine = SeriesLevels(masks, rows, numbering)
+    return Findings((masks,), rows, (numbering,), measurements, spines=(spine,))
 
 
-def _axial(
-    given: Given, series: Series, labels: tuple[Volume, ...], codes: str, stages: Stages
-) -> Findings:
+def _axial(one: _Laid, codes: str, spines: Sequence[SeriesLevels], stages: Stages) -> Findings:
     """A row a slice, named structures as given, and the numbers of an axial series."""
+    given, series, labels = one.given, one.series, one.labels
     bodies = (
         tuple(_only_vertebrae(one.labels) for one in placed(given.bodies, series))
         if given.bodies is not None
@@ -220,7 +264,7 @@ def _axial(
     found = [_taken(volume, body) for volume, body in zip(labels, bodies, strict=True)]
     rows: tuple[LevelRow, ...] = ()
     with stages.stage("level", series.name):
-        rows = name_slices(series, found).rows
+        rows = name_slices(series, found, spines).rows
     measurements: tuple[Measurement, ...] = ()
     with stages.stage("measure", series.name):
         measurements = measure_axial(series, found, rows)
@@ -334,13 +378,14 @@ def _numbering(series: Series, codes: str) -> Numbering:
     )
 
 
-def _only(exam: Exam, series: Series) -> Exam:
+def _only(exam: Exam, series: Sequence[Series]) -> Exam:
     others = tuple(
-        LeftOut(other.name, "not the series that the mask is of")
+        LeftOut(other.name, "not a series that a mask is of")
         for other in exam.series
-        if other is not series
+        if not any(other is one for one in series)
     )
-    return replace(exam, series=(series,), left_out=(*exam.left_out, *others))
+    kept = tuple(other for other in exam.series if any(other is one for one in series))
+    return replace(exam, series=kept, left_out=(*exam.left_out, *others))
 
 
 def _run(exam: Exam, options: MaskOptions, notes: tuple[str, ...], stages: Stages) -> Run:
