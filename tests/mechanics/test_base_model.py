@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import runpy
 import tomllib
 from collections.abc import Iterator
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +78,15 @@ def test_sources_say_where_and_what_was_read() -> None:
         assert source.citation
         assert source.licence
         assert source.read
+
+
+def test_the_page_has_the_tables_as_they_are() -> None:
+    """Otherwise: python benchmarks/spinal_model.py --docs."""
+    root = Path(__file__).parents[2]
+    made = runpy.run_path(str(root / "benchmarks" / "spinal_model.py"))
+    page = (root / "docs" / "reference" / "spinal-model.md").read_text("utf-8")
+    assert all(f"<!-- {name}: begin -->" in page for name in made["SECTIONS"])
+    assert made["filled"](page) == page
 
 
 def test_an_unknown_key_is_refused() -> None:
