@@ -173,7 +173,7 @@ def provenance():
         for n, level in enumerate(JOINT_LEVELS)
     ]  # fmt: skip
     areas = [
-        Provenance("area", muscle, origin, level=level, side=side, uncertainty=sd, unit="cm²")
+        Provenance("area", muscle, origin, level=level, side=side, uncertainty=sd, unit="cm2")
         for muscle, origin, sd in (
             ("multifidus", Origin.MEASURED, 0.4),
             ("psoas", Origin.MEASURED, 0.6),
@@ -183,11 +183,11 @@ def provenance():
         for level in ("L3-L4", "L4-L5")
     ]
     return (
-        Provenance("body mass", "body mass", Origin.MEASURED, value=78.9, uncertainty=1.0,
+        Provenance("body mass", "person", Origin.MEASURED, value=78.86, uncertainty=1.2,
                    unit="kg"),
         *places,
         *areas,
-        Provenance("thorax", "thorax", Origin.GENERIC, note="the thorax was not imaged; it stands "
+        Provenance("shape and posture", "thorax", Origin.GENERIC, note="the thorax was not imaged; it stands "
                    "upright"),
     )  # fmt: skip
 

@@ -60,7 +60,13 @@ def test_without_intervals_none_is_printed_and_the_statement_says_so():
 
 def test_the_statements_say_what_the_numbers_are():
     words = " ".join(section().statements)
-    for part in ("research use", "no force was measured", "supine", "(60 models)", "male base"):
+    for part in (
+        "research use",
+        "no force was measured",
+        "supine",
+        "60 perturbed models",
+        "male base",
+    ):
         assert part in words
 
 
@@ -108,15 +114,21 @@ def test_origins_count_and_name_what_was_not_measured():
         "Body mass": (1, 0, 0),
         "Place of the joint": (5, 1, 0),
         "Area": (8, 0, 4),
-        "Thorax": (0, 0, 1),
+        "Shape and posture": (0, 0, 1),
     }
-    assert origins["Body mass"].detail == "78.9 kg ± 1"
+    assert origins["Body mass"].detail == "78.9 ± 1.2 kg"
+    assert {title: one.of for title, one in origins.items()} == {
+        "Body mass": "",
+        "Place of the joint": "T12-L1 to L5-S1",
+        "Area": "multifidus, psoas, rectus abdominis",
+        "Shape and posture": "thorax",
+    }
     assert origins["Place of the joint"].detail.endswith("interpolated: T12-L1")
     # Both sides lack the same levels, so they share a name; the median of 0.4 and 0.6 is 0.5.
     assert origins["Area"].detail == (
         "measured ones ± 0.5 cm² (median); generic: rectus abdominis (L3-L4 L4-L5)"
     )
-    assert origins["Thorax"].notes == ("The thorax was not imaged; it stands upright.",)
+    assert origins["Shape and posture"].notes == ("The thorax was not imaged; it stands upright.",)
 
 
 def test_sides_that_differ_are_named_and_many_are_counted():
@@ -132,3 +144,34 @@ def test_sides_that_differ_are_named_and_many_are_counted():
     many = tuple(part(f"muscle {n}", "left", "", Origin.GENERIC) for n in range(9))
     (origin,) = section(provenance=(*many, lopsided[1])).origins
     assert origin.detail.endswith("muscle 5 left and 3 more")
+
+
+def test_a_value_has_the_digits_of_its_uncertainty_and_a_true_minus():
+    def detail(**facts):
+        part = Provenance("slope", "S1", Origin.MEASURED, **facts)
+        return section(provenance=(part,)).origins[0].detail
+
+    assert detail(value=-2.44, uncertainty=1.26, unit="deg") == "−2.4 ± 1.3°"
+    assert detail(value=1.797, uncertainty=0.02, unit="m") == "1.80 ± 0.02 m"
+    assert detail(value=1.797, unit="m") == "1.8 m"
+    assert detail() == ""
+
+
+def test_notes_of_single_values_are_left_out_where_they_are_many():
+    def notes(count):
+        parts = tuple(
+            Provenance("area", "psoas", Origin.MEASURED, level=f"L{n}", note=f"a note, {n}")
+            for n in range(count)
+        )
+        return section(provenance=parts).origins[0].notes
+
+    assert notes(2) == ("A note, 0.", "A note, 1.")
+    assert notes(5) == ()
+
+
+def test_a_moment_left_over_is_told_where_it_counts():
+    def said(moment):
+        return section(tasks=(standing(residual_nm=moment),)).tasks[0].solution[0]
+
+    assert said(3e-14).endswith("no moment is left over.")
+    assert said(0.126).endswith("the largest moment left over is 0.13 N·m.")

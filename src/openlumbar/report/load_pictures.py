@@ -34,9 +34,11 @@ _WIDTH_MM, _MARGIN_MM, _FIGURE_MM, _FORCES_MM, _GAP_MM = 178.0, 4.0, 36.0, 25.0,
 _HEAD_MM, _LEGEND_MM, _VIEWS_MM = 6.5, 27.0, 88.0
 _HEIGHT_MM = _HEAD_MM + _VIEWS_MM + _MARGIN_MM
 #: The views show the lumbar vertebrae and ends of muscles so near to them, and a margin.
-_NEAR_MM, _AROUND_MM = 125.0, 12.0
+_NEAR_MM, _AROUND_MM = 100.0, 12.0
 _BACKGROUND, _INK, _QUIET, _BONE = "#0B0B0D", "#EDEDED", "#9AA0A6", "#DADADA"
-#: Strokes of other bodies, and the sketch of the whole figure.
+#: Bodies beside the vertebrae that the views show: limbs would lie across the muscles.
+_TRUNK = ("pelvis", "thorax")
+#: Strokes of these, and the sketch of the whole figure.
 _STROKE, _BODY = "#5B6168", "#2B2F34"
 #: From 0 to 100 %: matplotlib's plasma (CC0) from a fifth on, every step lighter by the same
 #: amount to the eye, sampled here so that a page can be written without matplotlib.
@@ -293,7 +295,7 @@ def _draw_view(stage: _Stage, task: TaskLoads, most: float) -> None:
     """One view of the trunk: bones, then muscles, the far side first, active ones on top."""
     _draw_heading(stage)
     for shape in task.bodies:
-        if not shape.name.startswith(("lumbar", "load_")):
+        if shape.name in _TRUNK:
             for line in shape.lines_mm:
                 stage.line(line, Pen(_STROKE, 2.2, 0.5))
     for shape in task.bodies:

@@ -5,6 +5,7 @@ Plain data, as it is printed: HTML, PDF and the terminal show the same words and
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from statistics import median
 
@@ -21,7 +22,7 @@ from openlumbar.report.parts import (
     PropertyOrigin,
     SolvedTask,
 )
-from openlumbar.report.wording import GRAVITY, flag_text, number_text, rank, with_unit
+from openlumbar.report.wording import GRAVITY, UNITS, flag_text, number_text, rank, with_unit
 
 #: Of tasks, in their order; they read on white and on black.
 TASK_COLOURS: tuple[str, ...] = ("#2F86C9", "#D55E00", "#2F9E82", "#B0669A", "#8C7A1F", "#8A8A8A")
@@ -50,6 +51,12 @@ _SUPINE = (
 _NO_INTERVAL = "No interval was asked for, so nothing is said of how sure these numbers are."
 #: So many parts that were not measured are named; the rest are counted.
 _MOST_NAMED = 6
+#: More different notes than these on one property are left to ``analysis.json``.
+_MOST_NOTES = 3
+#: Below this no moment counts as left over: newton metres.
+_BALANCED_NM = 0.01
+#: Structure of what is of the body as a whole.
+_PERSON = "person"
 
 
 def loads_section(loads: Loads | None) -> LoadsSection | None:
@@ -92,7 +99,7 @@ def _sentence(text: str) -> str:
 
 def _statements(loads: Loads) -> tuple[str, ...]:
     sure = (
-        f"In brackets: {loads.interval.rstrip('.')} ({loads.samples} models)."
+        f"In brackets, from {loads.samples} perturbed models: {loads.interval.rstrip('.')}."
         if loads.interval
         else _NO_INTERVAL
     )
@@ -111,11 +118,17 @@ def _task(number: int, task: TaskLoads) -> SolvedTask:
         colour=task_colour(number),
         posture=tuple(map(_sentence, task.posture)),
         solution=(
-            f"Muscle forces balance every lumbar joint with the least {task.criterion}; the "
-            f"largest moment left over is {task.residual_nm:.1g} N·m.",
+            f"Muscle forces balance every lumbar joint with the least {task.criterion}; "
+            f"{_left_over(task.residual_nm)}.",
             *map(_reserve, task.reserves),
         ),
     )
+
+
+def _left_over(moment_nm: float) -> str:
+    if moment_nm < _BALANCED_NM:
+        return "no moment is left over"
+    return f"the largest moment left over is {moment_nm:.2g} N·m"
 
 
 def _reserve(reserve: Reserve) -> str:
@@ -252,39 +265,56 @@ def _origins(provenance: Sequence[Provenance]) -> tuple[PropertyOrigin, ...]:
 
 
 def _origin(what: str, parts: Sequence[Provenance]) -> PropertyOrigin:
-    counts = {origin: sum(one.origin == origin for one in parts) for origin in Origin}
+    counts = Counter(one.origin for one in parts)
+    notes = tuple(dict.fromkeys(_sentence(one.note) for one in parts if one.note))
     return PropertyOrigin(
         title=what[:1].upper() + what[1:],
+        of=_structures(what, parts),
         measured=counts[Origin.MEASURED],
         interpolated=counts[Origin.INTERPOLATED],
         generic=counts[Origin.GENERIC],
         detail=_value(parts[0]) if len(parts) == 1 else _detail(parts),
-        notes=tuple(dict.fromkeys(_sentence(one.note) for one in parts if one.note)),
+        # Many are of single values, not of the property.
+        notes=notes if len(notes) <= _MOST_NOTES else (),
     )
 
 
+def _structures(what: str, parts: Sequence[Provenance]) -> str:
+    """``L1 to S1``, or names; nothing where the property's name says it."""
+    names = list(dict.fromkeys(one.structure for one in parts if one.structure != what))
+    spinal = sorted((name for name in names if rank(name) < len(VERTEBRAE)), key=rank)
+    if len(spinal) > 2 and len(spinal) == len(names):
+        return f"{spinal[0]} to {spinal[-1]}"
+    return "" if names == [_PERSON] else ", ".join(names)
+
+
 def _value(part: Provenance) -> str:
-    """``body mass 78.9 kg ± 1.0``; the name alone where no value is told."""
+    """``78.9 ± 1.2 kg``; empty where no value is told."""
     if part.value is None:
-        return "" if part.structure == part.what else part.structure
-    value = with_unit(_plain(part.value), part.unit)
-    spread = f" ± {_plain(part.uncertainty)}" if part.uncertainty else ""
-    name = "" if part.structure in ("", part.what) else f"{part.structure} "
-    return f"{name}{value}{spread}"
+        return ""
+    if not part.uncertainty:
+        return with_unit(_minus(f"{part.value:.3g}"), _unit(part))
+    spread = f"{part.uncertainty:.2g}"
+    decimals = len(spread.partition(".")[2])
+    return with_unit(f"{_minus(f'{part.value:.{decimals}f}')} ± {spread}", _unit(part))
 
 
-def _plain(value: float) -> str:
-    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+def _unit(part: Provenance) -> str:
+    """As printed: provenance has units of UCUM."""
+    return UNITS[part.unit][0] if part.unit in UNITS else part.unit
+
+
+def _minus(number: str) -> str:
+    return number.replace("-", "−")
 
 
 def _detail(parts: Sequence[Provenance]) -> str:
     """How sure the measured ones are, and which ones are not measured."""
-    measured = [one for one in parts if one.origin == Origin.MEASURED]
-    sure = [one for one in measured if one.uncertainty]
+    sure = [one for one in parts if one.origin == Origin.MEASURED and one.uncertainty]
     said = []
     if sure:
-        typical = _plain(median(one.uncertainty or 0.0 for one in sure))
-        said.append(f"measured ones ± {with_unit(typical, sure[0].unit)} (median)")
+        typical = f"± {median(one.uncertainty or 0.0 for one in sure):.2g}"
+        said.append(f"measured ones {with_unit(typical, _unit(sure[0]))} (median)")
     for origin in (Origin.INTERPOLATED, Origin.GENERIC):
         found = [one for one in parts if one.origin == origin]
         if found and len(found) < len(parts):

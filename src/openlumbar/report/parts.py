@@ -444,6 +444,8 @@ class PropertyOrigin:
 
     Attributes
     ----------
+    of
+        What has it: ``L1 to S1``, or names; empty where ``title`` says it.
     measured, interpolated, generic
         How many of its values.
     detail
@@ -453,6 +455,7 @@ class PropertyOrigin:
     """
 
     title: str
+    of: str
     measured: int
     interpolated: int
     generic: int
