@@ -158,6 +158,8 @@ def with_muscles(
     Fitted
         Rules: the docstring of this module.
     """
+    if not model.muscles:
+        return Fitted(model, (), ("muscles-generic",), measured.notes)
     options = options or MuscleOptions()
     poses = place(model, Posture())
     paths = paths_of(model, poses)
@@ -362,7 +364,7 @@ def _by(case: _Case, shifts: _Compared, shift: Array) -> Array:
         points = np.flatnonzero(owner == g * len(SIDES) + s)
         if unseen[g]:
             outward = case.measured.generic_place_mm[g] / 1000 * (1.0, -1.0 if s == 0 else 1.0)
-            by[points] = across.mean(0) @ outward
+            by[points] = np.nanmean(across, axis=0) @ outward
         else:
             vectors = np.einsum("kcj,kj->kc", across, shift[g, s])
             seen = (shifts.state[g] == _MEASURED).any(0)
@@ -382,6 +384,7 @@ def _heights(case: _Case, g: int, s: int) -> Array:
 def _along(y: Array, heights: Array, vectors: Array) -> Array:
     """``[n, 3]``: vectors at heights, linearly interpolated."""
     order = np.argsort(heights)
+    order = order[np.isfinite(heights[order])]  # a model may lack a disc
     heights, vectors = heights[order], vectors[order]
     return np.stack([np.interp(y, heights, vectors[:, c]) for c in range(3)], axis=1)
 

@@ -21,6 +21,7 @@ DOUBTS = frozenset(
         "partly-in-view",
         "not-measurable",
         "dark-band",
+        "motion",
         "left-right-doubtful",
         "upside-down",
     )

@@ -315,7 +315,7 @@ def _area(height: Array, numbers: Array) -> tuple[float, float]:
 
 def _place(height: Array, local: Array, parts: Sequence[tuple[_Seen, Part]]) -> tuple[Array, Array]:
     """Centre at the disc's middle, and deviations of anterior and right."""
-    known = np.flatnonzero(np.isfinite(local).all(1))
+    known = np.flatnonzero(np.isfinite(local).all(1)).tolist()
     found = [_at_middle(height[known], local[known, axis], 2.0) for axis in range(3)]
     own = float(np.mean([parts[n][1].centre_sd_mm for n in known]))
     middle = float(np.mean([parts[n][0].sd_mm for n in known]))
@@ -332,18 +332,27 @@ def _at_middle(height: Array, value: Array, floor: float) -> tuple[float, float,
     floor
         Deviations below this never make an outlier.
     """
-    weight = np.exp(-0.5 * (height / NEAR_MM) ** 2)
-    fitted = _fitted(height, value, weight)
-    off = np.abs(value - fitted[0] - fitted[1] * height)
     if len(value) > 3:  # of three no one is outvoted
+        off = np.abs(value - _middling(height, value))
         kept = off <= _OUTLYING * max(1.4826 * float(np.median(off)), floor)
-        height, value, weight = height[kept], value[kept], weight[kept]
-        fitted = _fitted(height, value, weight)
-        off = np.abs(value - fitted[0] - fitted[1] * height)
-    freedom = len(value) - (2 if fitted[1] else 1)
-    scatter = float(np.sqrt(np.sum(off**2) / max(freedom, 1) / len(value)))
-    beside = 0.0 if fitted[1] else abs(float(np.average(height, weights=weight)))
-    return fitted[0], scatter, beside
+        height, value = height[kept], value[kept]
+    weight = np.exp(-0.5 * (height / NEAR_MM) ** 2)
+    at, slope = _fitted(height, value, weight)
+    off = value - at - slope * height
+    freedom = max(len(value) - (2 if slope else 1), 1)
+    scatter = float(np.sqrt(np.sum(off**2) / freedom / len(value)))
+    beside = 0.0 if slope else abs(float(np.average(height, weights=weight)))
+    return at, scatter, beside
+
+
+def _middling(height: Array, value: Array) -> Array:
+    """Values that a line through the median would have (Theil and Sen's)."""
+    one, other = np.triu_indices(len(value), 1)
+    run = height[other] - height[one]
+    apart = np.abs(run) > 1e-6  # series may lie in the same planes
+    rise = (value[other] - value[one])[apart] / run[apart]
+    slope = float(np.median(rise)) if len(rise) else 0.0
+    return float(np.median(value - slope * height)) + slope * height
 
 
 def _fitted(height: Array, value: Array, weight: Array) -> tuple[float, float]:
