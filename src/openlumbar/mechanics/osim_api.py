@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -52,15 +53,25 @@ def opensim() -> Any:
 def translated(what: str, error: type[InputError] = InputError) -> Iterator[None]:
     """Turn what OpenSim throws into ``error``, with ``what`` it was about.
 
-    OpenSim throws ``RuntimeError`` with the place in its own source below the reason; the reason
-    alone is kept.
+    OpenSim throws ``RuntimeError`` whose text begins with the signature of its own function and
+    ends with the place in its source; the reason between them is kept.
     """
     try:
         yield
     except RuntimeError as thrown:
-        lines = [line.strip() for line in str(thrown).splitlines() if line.strip()]
-        reason = " ".join(line for line in lines if not line.startswith("Thrown at"))
+        text = re.split(r"Thrown at|In Component", str(thrown).partition("': ")[2] or str(thrown))
+        reason = " ".join(text[0].split())
         raise error(f"{what}: OpenSim refuses it: {reason[:300]}") from thrown
+
+
+def adopted(add: Callable[[Any], Any], made: Any) -> None:
+    """Give an object to a model.
+
+    OpenSim's own way to do so leaves it with two owners where the model refuses it, and the
+    process ends when both let go of it.
+    """
+    made.thisown = False
+    add(made)
 
 
 def vector(values: Array) -> Any:

@@ -9,6 +9,7 @@ coupler carries is missing from the moments that muscles balance.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from openlumbar.core.errors import InputError
 from openlumbar.mechanics import osim_draw
 from openlumbar.mechanics.kinematics import Angles, joint_angles
 from openlumbar.mechanics.model import ROOT, Array, Body, Joint, Model, Muscle, Posture
-from openlumbar.mechanics.osim_api import opensim, orientation, translated, vector
+from openlumbar.mechanics.osim_api import adopted, opensim, orientation, translated, vector
 from openlumbar.mechanics.statics import GRAVITY_M_PER_S2
 
 #: Ends of the names of a joint's coordinates, in the order in which they turn.
@@ -30,6 +31,8 @@ PELVIS_COORDINATE = "pelvis_flexion"
 MAKER = "OpenLumbar"
 #: A held mass is made a ball of iron.
 _IRON_KG_PER_M3 = 7870.0
+#: What no name of OpenSim may hold.
+_FORBIDDEN = re.compile(r"[\\*+/\s]+")
 _AXES = ((0.0, 0.0, -1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
 # Millard's curves need some fibre and tendon; a fascicle without either is fitted in muscle
 # tables, not here.
@@ -76,7 +79,7 @@ def coordinates(joint: str) -> tuple[str, ...]:
 
 def _empty(model: Model) -> Any:
     built = opensim().Model()
-    built.setName(model.name)
+    built.setName(_FORBIDDEN.sub("_", model.name))
     built.setGravity(vector(np.array([0.0, -GRAVITY_M_PER_S2, 0.0])))
     built.set_credits(
         f"{MAKER} {__version__}, from the base model {model.name!r} "
@@ -96,7 +99,7 @@ def _add_body(built: Any, body: Body) -> Any:
         vector(body.mass_centre_m),
         opensim().Inertia(*(float(v) for v in (*np.diag(tensor), *tensor[[0, 0, 1], [1, 2, 2]]))),
     )
-    built.addBody(made)
+    adopted(built.addBody, made)
     return made
 
 
@@ -109,7 +112,7 @@ def _add_pelvis_joint(built: Any, pelvis: Any, posture: Posture) -> None:
         *_placed(np.eye(4)),
         _transform((PELVIS_COORDINATE,)),
     )
-    built.addJoint(made)
+    adopted(built.addJoint, made)
     _set(made.upd_coordinates(0), math.radians(posture.pelvis_flexion_deg), locked=True)
 
 
@@ -122,7 +125,7 @@ def _add_joint(built: Any, bodies: dict[str, Any], joint: Joint, turned: Angles)
         *_placed(joint.in_child),
         _transform(coordinates(joint.name)),
     )
-    built.addJoint(made)
+    adopted(built.addJoint, made)
     for i, degrees in enumerate(turned):
         _set(made.upd_coordinates(i), math.radians(degrees), locked=not joint.free)
 
@@ -205,7 +208,7 @@ def _add_held(built: Any, bodies: dict[str, Any], model: Model, posture: Posture
             vector(np.zeros(3)),
             vector(np.zeros(3)),
         )
-        built.addJoint(weld)
+        adopted(built.addJoint, weld)
         osim_draw.ball(held, radius)
 
 
@@ -219,7 +222,7 @@ def _add_pushes(built: Any, bodies: dict[str, Any], model: Model, posture: Postu
         push.setForceFunctions(*(osim.Constant(float(value)) for value in force))
         centre = model.bodies[name].mass_centre_m
         push.setPointFunctions(*(osim.Constant(float(value)) for value in centre))
-        built.addForce(push)
+        adopted(built.addForce, push)
 
 
 def _known(model: Model, name: str) -> None:
