@@ -190,6 +190,8 @@ def _by_level(
     chosen = [number for number in numbers if number.quantity == quantity]
     if not chosen:
         return ()
+    if _count(chosen, State.COMPARED) == 0:  # five rows of nothing say no more than one
+        return (_row(quantity, "", chosen),)
     found = levels or sorted({number.level for number in chosen}, key=_height)
     each = (_row(quantity, level, [n for n in chosen if n.level == level]) for level in found)
     return (_row(quantity, "", chosen), *each)
