@@ -182,14 +182,12 @@ def provenance():
         for side in ("right", "left")
         for level in ("L3-L4", "L4-L5")
     ]
-    return (
-        Provenance("body mass", "person", Origin.MEASURED, value=78.86, uncertainty=1.2,
-                   unit="kg"),
-        *places,
-        *areas,
-        Provenance("shape and posture", "thorax", Origin.GENERIC, note="the thorax was not imaged; it stands "
-                   "upright"),
-    )  # fmt: skip
+    mass = Provenance(
+        "body mass", "person", Origin.MEASURED, value=78.86, uncertainty=1.2, unit="kg"
+    )
+    note = "the thorax was not imaged; it stands upright"
+    thorax = Provenance("shape and posture", "thorax", Origin.GENERIC, note=note)
+    return (mass, *places, *areas, thorax)
 
 
 def some_loads(**changes):
