@@ -12,6 +12,7 @@ from openlumbar.io.analysis import Analysis, write_arrays, write_facts
 from openlumbar.pipeline.stages import Stages
 from openlumbar.report.dicom import write_dicom_results
 from openlumbar.report.html import write_html
+from openlumbar.report.load_pictures import draw_loads
 from openlumbar.report.pdf import write_pdf
 from openlumbar.report.pictures import draw_series
 from openlumbar.report.rulers import draw_rulers
@@ -64,13 +65,16 @@ def write_results(
 
 
 def _draw(analysis: Analysis, folder: Path, stages: Stages) -> None:
-    """Pictures of each series with masks: a sagittal one plain and with rulers, axial slices."""
+    """Pictures of each series with masks (a sagittal one plain and with rulers), and of tasks."""
     pictures = folder / "pictures"
     for name in (masks.series for masks in analysis.masks.series):
         with stages.stage("picture", name):
             draw_series(analysis, name, pictures)
             if any(one.series == name for one in analysis.measurements):
                 draw_rulers(analysis, name, pictures)
+    if analysis.loads is not None and analysis.loads.tasks:
+        with stages.stage("picture", "loads"):
+            draw_loads(analysis.loads, pictures)
 
 
 def _report(
