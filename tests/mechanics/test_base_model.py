@@ -14,7 +14,8 @@ import pytest
 
 from openlumbar.core.errors import OptionError
 from openlumbar.mechanics import tables
-from openlumbar.mechanics.base import base_model, hip_centre, landmarks
+from openlumbar.mechanics.base import base_model, landmarks
+from openlumbar.mechanics.bones import hip_centre
 from openlumbar.mechanics.kinematics import place
 from openlumbar.mechanics.model import LUMBAR_JOINTS, Model, Posture
 
