@@ -172,8 +172,15 @@ def test_withheld_and_doubtful_values_are_not_used(model):
     ]
     spine = measured_spine(measurements, rows_of(places), model)
     assert spine.frames["L1"].place is Origin.INTERPOLATED
-    doubted = measured_spine(told(places, confidence=0.1), rows_of(places), model)
+
+
+def test_names_that_are_too_doubtful_leave_the_model_s_spine_and_are_told(model):
+    places = course()
+    rows = rows_of(places, flags=("numbering-uncertain",))
+    doubted = measured_spine(told(places, confidence=0.1), rows, model)
     assert not doubted.measured
+    assert doubted.flags == ("curvature-generic", "numbering-uncertain")
+    assert any("confidence" in note for note in doubted.notes)
 
 
 def test_axial_series_are_passed_over(model):

@@ -125,7 +125,10 @@ def read_spine(measurements: Sequence[Measurement], rows: Sequence[LevelRow]) ->
     names, notes = _names({row.level for row in named})
     seen = {source: _seen(numbers, names) for source, numbers in found.items()}
     agreeing, left_out = _agreeing(seen)
-    flags = _name_flags(named, {source[0] for source in agreeing})
+    # Where nothing is sure enough to be used, the doubts are those of all series.
+    flags = _name_flags(named, {source[0] for source in agreeing} or series)
+    if not agreeing and _doubted(measurements, series):
+        notes = (*notes, f"No vertebra is named and outlined with {LEAST_CONFIDENCE:g} confidence.")
     if left_out:
         flags = tuple(dict.fromkeys((*flags, "numbering-uncertain")))
         which = ", ".join(sorted({source[0] for source in left_out}))
@@ -142,6 +145,10 @@ def _by_source(
         if usable and one.series in series:
             found[one.series, one.block][one.structure, one.level, one.metric] = one
     return dict(found)
+
+
+def _doubted(measurements: Iterable[Measurement], series: set[str]) -> bool:
+    return any(one.value is not None and one.series in series for one in measurements)
 
 
 def _names(levels: set[str]) -> tuple[dict[str, str], tuple[str, ...]]:
