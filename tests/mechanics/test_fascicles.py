@@ -1,13 +1,15 @@
 """The fascicles of the base models: complete, mirrored, and where muscles lie in people."""
 
 import itertools
+import runpy
 import tomllib
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from openlumbar.core.errors import InputError
+from openlumbar.core.errors import InputError, OptionError
 from openlumbar.mechanics.base import base_model, landmarks
 from openlumbar.mechanics.fascicles import (
     base_muscles,
@@ -119,6 +121,11 @@ def test_a_missing_landmark_is_named():
     del known["thorax"]["spinous_t12"]
     with pytest.raises(InputError, match=r"thorax\.spinous_t12"):
         base_muscles("M", known)
+
+
+def test_another_sex_is_refused():
+    with pytest.raises(OptionError, match="'X'"):
+        reference_sections("X")
 
 
 def test_a_womans_muscles_are_smaller():
@@ -234,3 +241,12 @@ class TestArms:
     def test_back_muscles_do_not_bowstring(self, model, group, joint):
         upright, bent = (arms_cm(model, posture, group, joint) for posture in (Posture(), BENT))
         assert bent == pytest.approx(upright, rel=0.15)
+
+
+def test_the_page_has_the_tables_as_they_are():
+    """Otherwise: python benchmarks/base_muscles.py --docs."""
+    root = Path(__file__).parents[2]
+    made = runpy.run_path(str(root / "benchmarks" / "base_muscles.py"))
+    page = (root / "docs" / "reference" / "spinal-model.md").read_text("utf-8")
+    assert all(f"<!-- {name}: begin -->" in page for name in made["SECTIONS"])
+    assert made["filled"](page) == page

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import resources
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from openlumbar.core.errors import InputError
+from openlumbar.core.errors import InputError, OptionError
 from openlumbar.mechanics.model import Array, Muscle
 
 _TABLE = resources.files("openlumbar.mechanics") / "data" / "fascicles.toml"
@@ -92,16 +92,26 @@ def _table() -> _Table:
     return _Table.model_validate(tomllib.loads(_TABLE.read_text("utf-8")))
 
 
-def reference_sections(sex: Literal["M", "F"]) -> dict[str, dict[str, Section]]:
+def reference_sections(sex: str) -> dict[str, dict[str, Section]]:
     """Cross-sections of the measured muscles in people whom the base model stands for.
+
+    Parameters
+    ----------
+    sex
+        ``M`` or ``F``.
 
     Returns
     -------
     By group and joint (``L1_L2`` … ``L5_S1``; no quadratus lumborum below L4-L5). Areas and
     places are ours, from label maps of four people; the table says how.
+
+    Raises
+    ------
+    OptionError
+        The sex is neither.
     """
     table = _table()
-    if sex == "M":
+    if not _is_woman(sex):
         return table.reference_sections
     return {
         group: {
@@ -112,13 +122,13 @@ def reference_sections(sex: Literal["M", "F"]) -> dict[str, dict[str, Section]]:
     }
 
 
-def base_muscles(sex: Literal["M", "F"], landmarks: Landmarks) -> tuple[Muscle, ...]:
+def base_muscles(sex: str, landmarks: Landmarks) -> tuple[Muscle, ...]:
     """All fascicles of a base model.
 
     Parameters
     ----------
     sex
-        Of a woman's muscles the areas are smaller.
+        ``M`` or ``F``; of a woman's muscles the areas are smaller.
     landmarks
         Metres in the body's frame, by body and name; right side.
 
@@ -131,6 +141,8 @@ def base_muscles(sex: Literal["M", "F"], landmarks: Landmarks) -> tuple[Muscle, 
     ------
     InputError
         A body or landmark of the table is missing.
+    OptionError
+        The sex is neither.
     """
     table = _table()
     frames = _stacked(landmarks)
@@ -191,8 +203,14 @@ def _womans(section: Section, area: float) -> Section:
     )
 
 
+def _is_woman(sex: str) -> bool:
+    if sex not in ("M", "F"):
+        raise OptionError(f"sex {sex!r}: base models are of M and F; give one of these")
+    return sex == "F"
+
+
 def _area_factor(group: _Group, sex: str) -> float:
-    return group.female_area if sex == "F" else 1.0
+    return group.female_area if _is_woman(sex) else 1.0
 
 
 def _right(fascicle: _Fascicle, sex: str, landmarks: Landmarks) -> Muscle:
