@@ -23,12 +23,14 @@ from openlumbar.mechanics.masses import bodies
 from openlumbar.mechanics.model import LUMBAR_JOINTS, Array, Joint, Model
 from openlumbar.mechanics.tables import Sex, segments, stiffness
 
-_PARENTS = {"hip": "pelvis", "neck": "thorax", "shoulder": "thorax"} | {
+# Of the joints that are held; limbs' own by their kind, without the side.
+_PARENTS = {
+    "hip": "pelvis",
+    "neck": "thorax",
+    "shoulder": "thorax",
     "elbow": "upper_arm",
     "wrist": "forearm",
 }
-
-
 _NAMES: dict[Sex, str] = {
     "M": "OpenLumbar generic man",
     "F": "OpenLumbar generic woman (bones of the man by sex factors)",

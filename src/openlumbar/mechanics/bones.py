@@ -76,8 +76,8 @@ def size_of(sex: Sex, vertebra: str) -> Size:
 def _sized(sex: Sex, name: str, vertebra: str) -> Array:
     """A landmark on a body, by the body's sizes."""
     man, own = size_of("M", vertebra), size_of(sex, vertebra)
-    factor = [own.depth / man.depth, own.height / man.height, own.width / man.width]
-    return np.multiply(skeleton().landmarks.lumbar.points[name][vertebra], factor) * MM
+    by = [own.depth / man.depth, own.height / man.height, own.width / man.width]
+    return np.multiply(skeleton().landmarks.lumbar.points[name][vertebra], by) * MM
 
 
 def shape(sex: Sex, vertebra: str) -> VertebraShape:
