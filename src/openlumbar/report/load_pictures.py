@@ -234,6 +234,8 @@ def clipped(line: _Points, box: _Box) -> list[_Points]:
     """
     left, top, width, height = box
     low, high = np.array((top, left)), np.array((top + height, left + width))
+    if len(line) > 1 and np.all((line >= low) & (line <= high)):
+        return [line]
     pieces: list[list[_Points]] = []
     joined = False
     for start, end in pairwise(line):
@@ -434,12 +436,12 @@ def _draw_legend(drawing: Drawing, most: float, y: float) -> None:
     left = _MARGIN_MM
     words = Type(FAMILIES[0], 7.0, _INK)
     drawing.text((y, left), "Activation, %", words)
-    cell = _FIGURE_MM / 40
+    right = left + _FIGURE_MM
     for n in range(40):
-        x = left + n * cell
-        corners = ((y + 2.2, x), (y + 2.2, x + cell), (y + 4.8, x + cell), (y + 4.8, x))
-        # A rim of its own colour, or seams between cells would show.
-        pen = Pen(colour_of_activation((n + 0.5) / 40), 0.3, 1.0, 1.0)
+        x = left + n * _FIGURE_MM / 40
+        # Each cell reaches to the end, and the next lies on it: no seams between them.
+        corners = ((y + 2.2, x), (y + 2.2, right), (y + 4.8, right), (y + 4.8, x))
+        pen = Pen(colour_of_activation((n + 0.5) / 40), 0.0, 0.0, 1.0)
         drawing.path([np.array(corners)], pen, closed=True)
     for share, anchor in ((0.0, "left"), (0.5, "middle"), (1.0, "right")):
         drawing.text(
