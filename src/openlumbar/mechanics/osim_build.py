@@ -18,7 +18,7 @@ import numpy as np
 from openlumbar import __version__
 from openlumbar.core.errors import InputError
 from openlumbar.mechanics import osim_draw
-from openlumbar.mechanics.kinematics import Angles, joint_angles
+from openlumbar.mechanics.kinematics import Angles, joint_angles, place
 from openlumbar.mechanics.model import ROOT, Array, Body, Joint, Model, Muscle, Posture
 from openlumbar.mechanics.osim_api import adopted, opensim, orientation, translated, vector
 from openlumbar.mechanics.statics import GRAVITY_M_PER_S2
@@ -53,6 +53,7 @@ def build(model: Model, posture: Posture, drawn: bool = False) -> Any:
         OpenSim is missing or refuses a property of the model, or the posture names what the
         model does not have.
     """
+    place(model, posture)  # refuses a posture that the model cannot take
     turned = joint_angles(model, posture)
     with translated(f"model {model.name!r}"):
         built = _empty(model)

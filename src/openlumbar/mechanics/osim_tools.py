@@ -26,7 +26,7 @@ _TIMES_S = np.linspace(0.0, 1.0, 21)
 _SOLVED_S = (0.5, 0.55)
 #: Of the optimiser; OpenSim's own default of 1e-4 leaves newtons.
 _CONVERGENCE = 1e-8
-_MOST_STEPS = 5000
+_MOST_STEPS = 2000
 
 
 @dataclass(frozen=True, eq=False)
