@@ -243,6 +243,37 @@ class TestArms:
         assert bent == pytest.approx(upright, rel=0.15)
 
 
+class TestSense:
+    """What the right side's muscles do at L3-L4, standing."""
+
+    @staticmethod
+    def moments(model: Model, group: str) -> Array:
+        """``[3, M]`` per newton: bending forward, to the right, turning to the left."""
+        found = statics(model, Posture())
+        k = found.joints.index("L3_L4")
+        members = [
+            found.muscles.index(muscle.name)
+            for muscle in model.muscles
+            if muscle.group == group and muscle.side == "right"
+        ]
+        anterior, up, right = found.axes[k] @ found.arms_m[k][:, members]
+        return np.array([-right, anterior, up])[:, np.abs(right) > 0]
+
+    @pytest.mark.parametrize("group", GROUPS)
+    def test_all_bend_to_the_right(self, model, group):
+        assert np.all(self.moments(model, group)[1] > 0)
+
+    def test_external_obliques_turn_away_and_internal_towards(self, model):
+        assert np.all(self.moments(model, "external oblique")[2] > 0)
+        assert np.all(self.moments(model, "internal oblique")[2] < 0)
+
+    def test_the_abdomens_wall_bends_forward_and_the_back_backward(self, model):
+        for group in OTHER_GROUPS:
+            assert self.moments(model, group)[0].mean() > 0
+        for group in ("multifidus", "erector spinae", "quadratus lumborum"):
+            assert np.all(self.moments(model, group)[0] < 0)
+
+
 def test_the_page_has_the_tables_as_they_are():
     """Otherwise: python benchmarks/base_muscles.py --docs."""
     root = Path(__file__).parents[2]
