@@ -163,7 +163,7 @@ def with_muscles(
     options = options or MuscleOptions()
     poses = place(model, Posture())
     paths = paths_of(model, poses)
-    planes = _planes(model, poses, measured)
+    planes = slice_planes(model, poses, measured)
     case = _Case(model, poses, paths, planes, sections_of(model, paths, planes), measured)
     sizes = _sizes(case, options) if options.scale_forces else _left_alone()
     shifts = _shifts(case) if options.move_paths else _left_alone(2)
@@ -220,8 +220,19 @@ def _left_alone(*more: int) -> _Compared:
     return _Compared(nothing, state, np.zeros(_COMPARED.shape, bool), nothing, nothing)
 
 
-def _planes(model: Model, poses: Mapping[str, Array], measured: MeasuredMuscles) -> Planes:
-    """Of the measured slices, carried over to the model; else of the discs."""
+def slice_planes(model: Model, poses: Mapping[str, Array], measured: MeasuredMuscles) -> Planes:
+    """Planes of the measured slices, carried over to the model's discs in their own axes.
+
+    Parameters
+    ----------
+    poses
+        ``[4, 4]`` from each body to ground.
+
+    Returns
+    -------
+    Planes
+        For each group and side; those of the discs themselves where nothing was measured.
+    """
     discs = disc_planes(model, poses)
     shape = (len(GROUPS), len(SIDES), *discs.middles_m.shape)
     origins = np.broadcast_to(discs.origins_m, shape).copy()
@@ -291,16 +302,19 @@ def _filled(value: Array, mirror: Array) -> tuple[Array, Indices]:
 
 def _interpolated(value: Array, *, beyond: bool) -> Array:
     """``[4, 2, 6, n]`` with gaps filled over the discs; beyond the last ones constant or not."""
-    value = value.copy()
     known: Mask = np.asarray(np.isfinite(value).all(-1))
-    at = np.arange(value.shape[2])
-    for g, s in np.argwhere(known.any(2) & ~known.all(2)):
-        here = known[g, s]
-        for c in range(value.shape[3]):
-            line = np.interp(at, at[here], value[g, s, here, c])
-            inside = beyond | ((at >= at[here][0]) & (at <= at[here][-1]))
-            value[g, s, :, c] = np.where(inside, line, np.nan)
-    return value
+    count = known.shape[2]
+    at = np.arange(count)
+    above = np.maximum.accumulate(np.where(known, at, -1), axis=2)
+    below = np.minimum.accumulate(np.where(known, at, count)[..., ::-1], axis=2)[..., ::-1]
+    inside = (above >= 0) & (below < count)
+    if beyond:
+        inside = np.broadcast_to(known.any(2, keepdims=True), known.shape)
+    first = np.where(above >= 0, above, np.minimum(below, count - 1))
+    last = np.where(below < count, below, first)
+    part = (at - first) / np.maximum(last - first, 1)
+    one, other = (np.take_along_axis(value, end[..., None], axis=2) for end in (first, last))
+    return np.where(inside[..., None], one + part[..., None] * (other - one), np.nan)
 
 
 # -- forces ----------------------------------------------------------------------------
@@ -362,6 +376,8 @@ def _by(case: _Case, shifts: _Compared, shift: Array) -> Array:
     unseen = _unseen(shifts)
     for g, s in np.ndindex(len(GROUPS), len(SIDES)):
         points = np.flatnonzero(owner == g * len(SIDES) + s)
+        if not len(points):
+            continue
         if unseen[g]:
             outward = case.measured.generic_place_mm[g] / 1000 * (1.0, -1.0 if s == 0 else 1.0)
             by[points] = np.nanmean(across, axis=0) @ outward
