@@ -97,6 +97,20 @@ def test_a_scoliosis_leans_with_its_course(model):
         assert up[0] / np.hypot(up[1], up[2]) == pytest.approx(slope, abs=np.radians(1.5))
 
 
+def test_the_centre_of_a_disc_thicker_on_one_side_does_not_move_the_joint(model):
+    places = course(lean_deg=5)
+    thick = dict(places)
+    thick["L3-L4"] = places["L3-L4"] + _shift([3.0, 0, 0])
+    # What moves is the polynomial through all centres, a little.
+    assert errors_mm(found_of(thick, model), places)["L3-L4"] < 0.1
+
+
+def test_a_vertebra_that_slipped_sideward_stays_where_it_is(model):
+    places = course()
+    places["L3"] = places["L3"] + _shift([4.0, 0, 0])
+    assert errors_mm(found_of(places, model), places)["L3"] < 1e-9
+
+
 def test_the_mirrored_spine_gives_the_mirrored_frames(model):
     places, mirror = course(lean_deg=7), np.diag([-1.0, 1.0, 1.0, 1.0])
     other = {name: mirror @ place for name, place in places.items()}

@@ -233,7 +233,9 @@ def _lateral(place: Array, known: _Mask, place_sd: Array) -> tuple[Array, Array,
     """Sideward places (x), the lean to the right in degrees, and its standard deviation.
 
     A polynomial of the third degree at most is fitted to x along the course in the sagittal
-    plane. Measured x stay as they are; the lean is the polynomial's slope.
+    plane; its slope is the lean. Vertebrae keep their measured x. A disc that is wedged to one
+    side has its centre towards the thicker side, so that its x is the polynomial's, off by
+    as much as both its vertebrae are.
     """
     if not known.any():
         return np.zeros(_COUNT), np.zeros(_COUNT), np.full(_COUNT, BEYOND_SD_DEG)
@@ -247,7 +249,11 @@ def _lateral(place: Array, known: _Mask, place_sd: Array) -> tuple[Array, Array,
     solved = np.linalg.pinv(powers[known])
     fitted = solved @ place[known, 0]
     slope = slopes @ fitted
-    x = np.where(known, place[:, 0], _carried(powers @ fitted, slope, along * 100, known))
+    curve = _carried(powers @ fitted, slope, along * 100, known)
+    x = np.where(known, place[:, 0], curve)
+    off = np.where(known, x - curve, np.nan)
+    of_neighbours = (off[:-2:2] + off[2::2]) / 2
+    x[1::2] = np.where(np.isfinite(of_neighbours), curve[1::2] + of_neighbours, x[1::2])
     spread = np.sqrt(((slopes @ solved) ** 2) @ place_sd[known] ** 2)
     return x, np.degrees(np.arctan(slope)), np.degrees(spread)
 
