@@ -114,7 +114,7 @@ def read_skeleton(opened: Any, state: Any, where: str, trusted: bool) -> Skeleto
 
 @cache
 def names() -> Mapping[str, Mapping[str, Sequence[re.Pattern[str]]]]:
-    """Patterns of ``base_names.toml``: tables ``bodies``, ``above`` and ``muscles``."""
+    """Patterns of ``base_names.toml``: tables ``bodies``, ``soft``, ``above`` and ``muscles``."""
     file = resources.files("openlumbar.mechanics") / "data" / "base_names.toml"
     tables = tomllib.loads(file.read_text("utf-8"))
     return {

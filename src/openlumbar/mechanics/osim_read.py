@@ -167,8 +167,8 @@ def _muscles(
     found, lost = [], Counter[str]()
     for made in members(opened.getMuscles()):
         points = _points(made, state, skeleton)
-        if points is None:
-            lost["held"] += 1
+        if not _on_bone(made, state, skeleton):
+            lost["soft"] += 1
         elif not _crosses([body for body, _ in points]):
             lost["elsewhere"] += 1
         else:
@@ -180,7 +180,8 @@ def _muscles(
 
 _MUSCLE_NOTES = {
     "elsewhere": "Muscles that cross no lumbar joint were left out: {}.",
-    "held": "Muscles attached to ground were left out: {}.",
+    "soft": "Muscles that end on ground or on a body that is no bone (an abdomen) were left out: "
+    "{}.",
     "wrapped": "Muscles that wrap over surfaces in the file run straight from point to point here: "
     "{}.",
     "moving": "Muscles with points that move or come and go keep them where they lie in the "
@@ -191,19 +192,32 @@ _MUSCLE_NOTES = {
 }
 
 
-def _points(made: Any, state: Any, skeleton: Skeleton) -> list[tuple[str, Array]] | None:
-    """Active points, in ground, with our bodies; None where one is not on a body."""
+def _points(made: Any, state: Any, skeleton: Skeleton) -> list[tuple[str, Array]]:
+    """Active points on bones, in ground, with our bodies."""
     found: list[tuple[str, Array]] = []
-    for point in members(made.getGeometryPath().getPathPointSet()):
-        if not point.isActive(state):
-            continue
-        body = skeleton.belongs.get(point.getParentFrame().findBaseFrame().getName())
-        if body is None:
-            return None
+    for point in _active(made, state):
+        body = _bone(point, skeleton)
         place = point.getLocationInGround(state).to_numpy()
-        if not found or np.linalg.norm(place - found[-1][1]) > _SAME_M:
+        if body and (not found or np.linalg.norm(place - found[-1][1]) > _SAME_M):
             found.append((body, place))
     return found
+
+
+def _on_bone(made: Any, state: Any, skeleton: Skeleton) -> bool:
+    """Whether both ends are."""
+    active = _active(made, state)
+    return all(_bone(point, skeleton) for point in (active[0], active[-1]))
+
+
+def _active(made: Any, state: Any) -> list[Any]:
+    points = members(made.getGeometryPath().getPathPointSet())
+    return [point for point in points if point.isActive(state)]
+
+
+def _bone(point: Any, skeleton: Skeleton) -> str:
+    """Our body that a point is on; empty if that is ground or no bone."""
+    name = point.getParentFrame().findBaseFrame().getName()
+    return "" if named("soft", name) else skeleton.belongs.get(name, "")
 
 
 def _crosses(bodies: Sequence[str]) -> bool:
