@@ -108,6 +108,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", help="output folder of an analysis")
     model, measured = evidence_of(parser.parse_args().out)
+    if not measured.measured:
+        parser.exit(
+            2, "\n".join(("nothing of the muscles at any disc was measured", *measured.notes, ""))
+        )
     print("\n".join(table(model, measured)))
     print(f"\n{'compression, N':42}" + "".join(f"{level:>8}" for level in LEVELS))
     for name, one in models(model, measured):

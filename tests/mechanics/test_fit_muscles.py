@@ -117,6 +117,15 @@ def test_lean_area(model: Model) -> None:
     np.testing.assert_allclose(ratio, 0.5, rtol=1e-9)
 
 
+def test_lean_area_that_was_not_measured_leaves_forces_generic(model: Model) -> None:
+    own = own_muscles(model)
+    own = replace(own, csa_cm2=2 * own.csa_cm2, lean_cm2=np.full_like(own.lean_cm2, np.nan))
+    fitted = with_muscles(model, own, MuscleOptions(area="lean"))
+    np.testing.assert_array_equal(_areas(fitted.model), _areas(model))
+    assert fitted.flags == ("muscles-partly-generic",)
+    assert any("Lean areas" in note for note in fitted.notes)
+
+
 def test_an_area_that_cannot_be_is_not_used(model: Model) -> None:
     own = own_muscles(model)
     area = own.csa_cm2.copy()

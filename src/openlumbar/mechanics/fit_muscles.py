@@ -172,7 +172,7 @@ def with_muscles(
         replace(model, muscles=_rebuilt(case, _moved(case, shifts), _factors(case, sizes))),
         tuple(_provenance(case, sizes, shifts)),
         flags,
-        (*measured.notes, *notes),
+        (*measured.notes, *_lean_note(measured, options), *notes),
     )
 
 
@@ -446,6 +446,12 @@ def _told(
     notes += _lines(shifts.refused, "lies where it cannot be", "its place was not used")
     partly = bool((missing.sum(2) > _MAY_MISS).any())
     return (("muscles-partly-generic",) if partly else ()), tuple(notes)
+
+
+def _lean_note(measured: MeasuredMuscles, options: MuscleOptions) -> tuple[str, ...]:
+    if options.area != "lean" or np.isfinite(measured.lean_cm2).any():
+        return ()
+    return ("Lean areas were asked for, but fat could not be told from muscle in any slice.",)
 
 
 def _lines(where: Mask, what: str, then: str) -> Iterator[str]:
