@@ -22,6 +22,7 @@ from openlumbar.core.codes import SCHEMES
 from openlumbar.core.flags import FLAGS
 from openlumbar.level import block as naming_of_a_block
 from openlumbar.level import numbering, shape, shift, stack
+from openlumbar.mechanics import load_task
 from openlumbar.models import ModelCard
 from openlumbar.models.card import ModelInput
 
@@ -90,6 +91,16 @@ def test_the_code_of_a_page_runs(page, desk):
         run_block(block)
 
 
+def test_the_task_of_the_how_to_is_one(tmp_path):
+    page = (ROOT / "docs" / "how-to" / "spinal-loads.md").read_text()
+    (text,) = re.findall(r"^```toml\n(.*?)^```$", page, re.M | re.S)
+    path = tmp_path / "lift.toml"
+    path.write_text(text)
+    assert load_task(path).carried_kg == {"hand_right": 10.0, "hand_left": 10.0}
+    path.write_text(re.sub(r"^# (\w+ =|\[joints_deg\]|L4_L5)", r"\1", text, flags=re.M))
+    assert load_task(path).joints_deg.keys() == {"L4_L5"}
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_runs(example, desk):
     exec(compile(example.read_text(), str(example), "exec"), {"__name__": "__main__"})
@@ -151,7 +162,8 @@ def test_every_flag_is_told_where_names_or_numbers_are_doubted():
     pages = ROOT / "docs" / "reference"
     of_names = (pages / "levels-and-confidence.md").read_text().split("## What sets a flag")[1]
     of_numbers = (pages / "measurements.md").read_text().split("### What withholds a number")[1]
-    told = set(re.findall(r"`([a-z0-9-]+)`", of_names + of_numbers))
+    of_loads = (pages / "personalisation.md").read_text().split("## What sets a flag")[1]
+    told = set(re.findall(r"`([a-z0-9-]+)`", of_names + of_numbers + of_loads))
     assert told >= set(FLAGS)
 
 

@@ -49,10 +49,18 @@ def test_sixty_degrees_of_trunk_flexion_are_those_of_the_thorax(model):
     task = load_task("hess2023")
     posture = posture_of(model, task, rhythm())
     assert lean_deg(model, posture) == pytest.approx(60.0, abs=1e-9)
-    assert posture.pelvis_flexion_deg == pytest.approx((1 - rhythm().lumbar_share) * 60)
+    assert posture.pelvis_flexion_deg == pytest.approx(60 - rhythm().lumbar_deg(60.0))
     told = " ".join(posture_sentences(model, task, posture, rhythm()))
     assert "leans 60° forward, counted from upright standing" in told
     assert f"{posture.pelvis_flexion_deg:.1f}° by the hips" in told
+
+
+def test_a_deep_lean_bends_the_spine_no_further_than_people_can(model, tmp_path):
+    task = load_task(written(tmp_path, 'title = "T"\n[trunk]\nflexion_deg = 110.0\n'))
+    posture = posture_of(model, task, rhythm())
+    lumbar = sum(posture.joints_deg[joint.name][0] for joint in model.lumbar_joints)
+    assert lumbar == pytest.approx(rhythm().lumbar_deg(110.0))
+    assert lumbar < 45
 
 
 @pytest.mark.parametrize("trunk", ["flexion_deg = 50.0", "axial_rotation_deg = 12.0"])

@@ -385,9 +385,9 @@ class Rhythm(Strict):
     def sentence(self) -> str:
         """The rule in words."""
         return (
-            f"Hips and lumbar spine share a lean as people do on average: of 60°, "
-            f"{self.lumbar_deg(60.0):.0f}° are lumbar (after Esola et al. 1996), spread over the "
-            "discs by their flexibility (after Yamamoto et al. 1989)."
+            "Hips and lumbar spine share the lean as people do on average (after Esola et al. "
+            "1996); the discs share the lumbar part by their flexibility (after Yamamoto et al. "
+            "1989)."
         )
 
 

@@ -162,10 +162,13 @@ def _trunk(
 ) -> tuple[float, dict[str, tuple[float, float, float]]]:
     """Degrees of the pelvis, and of each joint that the task or the rhythm turns."""
     trunk = task.trunk
-    share = 1 - rhythm.lumbar_share if trunk.pelvis_share is None else trunk.pelvis_share
+    lumbar = (
+        rhythm.lumbar_deg(trunk.flexion_deg)
+        if trunk.pelvis_share is None
+        else (1 - trunk.pelvis_share) * trunk.flexion_deg
+    )
     names = [joint.name for joint in model.lumbar_joints]
     total = sum(rhythm.shares[LUMBAR_JOINTS[name]] for name in names)
-    lumbar = (1 - share) * trunk.flexion_deg
     turned = {
         name: (
             lumbar * rhythm.shares[LUMBAR_JOINTS[name]] / total,
@@ -174,7 +177,7 @@ def _trunk(
         )
         for name in names
     }
-    return share * trunk.flexion_deg, turned | dict(task.joints_deg)
+    return trunk.flexion_deg - lumbar, turned | dict(task.joints_deg)
 
 
 def _arms(model: Model, posture: Posture, arms: Arms) -> dict[str, tuple[float, float, float]]:
