@@ -20,7 +20,12 @@ import numpy as np
 
 from openlumbar.io.analysis import Analysis
 from openlumbar.mechanics.base import base_model
-from openlumbar.mechanics.fit_muscles import MuscleOptions, slice_planes, with_muscles
+from openlumbar.mechanics.fit_muscles import (
+    NOT_COMPARED,
+    MuscleOptions,
+    slice_planes,
+    with_muscles,
+)
 from openlumbar.mechanics.kinematics import place
 from openlumbar.mechanics.model import MEASURED_GROUPS, Array, Model, Posture
 from openlumbar.mechanics.muscles import MeasuredMuscles, measured_muscles
@@ -66,8 +71,10 @@ def table(model: Model, measured: MeasuredMuscles) -> Iterator[str]:
         was, now = (1000 * of.offset_m[g, s, k] for of in (before, after))
         for axis in (0, 2):
             line += f"  {wanted[axis]:7.1f}{was[axis]:7.1f}{wanted[axis] - now[axis]:6.1f}"
-        left.append((wanted - now)[[0, 2]])
-        yield line
+        compared = (MEASURED_GROUPS[g], LEVELS[k]) not in NOT_COMPARED
+        if compared:
+            left.append((wanted - now)[[0, 2]])
+        yield line + ("" if compared else "  not compared")
     forward, right = np.sqrt(np.nanmean(np.square(left), axis=0))
     yield f"left, root mean square of {len(left)}: {forward:.1f} mm forward, {right:.1f} mm right"
 

@@ -11,7 +11,12 @@ from openlumbar.core.errors import OptionError
 from openlumbar.core.loads import Origin, Provenance
 from openlumbar.mechanics.base import base_model
 from openlumbar.mechanics.fascicles import path_length
-from openlumbar.mechanics.fit_muscles import FACTORS, MuscleOptions, with_muscles
+from openlumbar.mechanics.fit_muscles import (
+    FACTORS,
+    NOT_COMPARED,
+    MuscleOptions,
+    with_muscles,
+)
 from openlumbar.mechanics.kinematics import place
 from openlumbar.mechanics.model import MEASURED_GROUPS, OTHER_GROUPS, Model, Posture
 from openlumbar.mechanics.muscles import MeasuredMuscles, measured_muscles
@@ -106,7 +111,7 @@ def test_a_fascicle_takes_the_mean_over_the_discs_it_crosses(model: Model) -> No
     assert ratio["multifidus_l2_laminar_r"] == pytest.approx(1.0)
     assert ratio["psoas_l5_body_r"] == pytest.approx(2.0)
     assert 1.0 < ratio["psoas_t12_l1_r"] < 2.0
-    # Of the erector spinae a slice at L5-S1 does not show the aponeurosis: it is not compared.
+    # Of the erector spinae a slice at L5-S1 does not show the aponeurosis (NOT_COMPARED).
     assert ratio["longissimus_thoracis_t9_r"] == pytest.approx(1.0)
 
 
@@ -152,11 +157,11 @@ def test_options_switch_parts_off(model: Model) -> None:
 def test_centroids_come_to_lie_where_they_were_measured(model: Model) -> None:
     target = _shifted(own_muscles(model), -5.0, 4.0)
     after = own_muscles(with_muscles(model, target).model)
-    middle = slice(LEVELS.index("L2-L3"), LEVELS.index("L4-L5") + 1)
-    left = (after.place_mm - target.place_mm)[:, :, middle][..., [0, 2]]
-    # Of the 5 mm; near ribs and crest paths are held by bones that do not move.
-    assert np.abs(left).max() < 2.0
-    assert np.sqrt((left**2).mean()) < 0.7
+    left = (after.place_mm - target.place_mm)[..., [0, 2]]
+    for g, group in enumerate(MEASURED_GROUPS):
+        for level in ("L2-L3", "L3-L4", "L4-L5"):  # beyond, bones that do not move hold the ends
+            if (group, level) not in NOT_COMPARED:
+                assert np.abs(left[g, :, LEVELS.index(level)]).max() < 0.5, (group, level)
 
 
 def test_points_move_square_to_the_spine_and_far_bones_stay(model: Model) -> None:

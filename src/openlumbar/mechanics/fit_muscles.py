@@ -56,9 +56,16 @@ from openlumbar.mechanics.sections import (
     sections_of,
 )
 
-#: Where the picture of a muscle is not what carries its force: at L5-S1 the erector spinae in a
-#: slice is the flesh of its lumbar fibres, while the thoracic ones pass as an aponeurosis.
-NOT_COMPARED: frozenset[tuple[str, str]] = frozenset({("erector spinae", "L5-S1")})
+#: Where what a slice shows of a muscle is not what carries its force. At L5-S1 the erector spinae
+#: is the flesh of its lumbar fibres, while the thoracic ones pass as an aponeurosis. At L4-L5
+#: quadratus lumborum ends on the iliac crest, whose height is not measured.
+NOT_COMPARED: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("erector spinae", "L5-S1"),
+        ("quadratus lumborum", "L4-L5"),
+        ("quadratus lumborum", "L5-S1"),
+    }
+)
 #: Over this distance beyond the last measured disc the shift of bony attachments fades. Ours.
 TAPER_M = 0.060
 #: Factors of area, and shifts, beyond these are taken for mistakes. Ours.
@@ -70,8 +77,8 @@ _LEAST_SLOPE = 0.5
 #: at its points moves between them by a mean of both.
 _ROUNDS = 2
 
-#: At so many discs a muscle of one side may be missing without a flag: quadratus lumborum often
-#: leaves the picture at L4-L5. The provenance tells.
+#: At so many discs a muscle of one side may be missing without a flag: it follows well from the
+#: others, and the provenance tells.
 _MAY_MISS = 1
 
 _SEEN = len(MEASURED_GROUPS)
@@ -449,7 +456,8 @@ def _told(
 
 
 def _lean_note(measured: MeasuredMuscles, options: MuscleOptions) -> tuple[str, ...]:
-    if options.area != "lean" or np.isfinite(measured.lean_cm2).any():
+    known = np.isfinite(measured.lean_cm2).any() or not measured.measured
+    if options.area != "lean" or known:
         return ()
     return ("Lean areas were asked for, but fat could not be told from muscle in any slice.",)
 
