@@ -28,6 +28,7 @@ from openlumbar.mechanics.scale import scaled
 from openlumbar.mechanics.spine import MeasuredSpine, generic_spine, measured_spine
 from openlumbar.mechanics.spine_readings import DISCS, VERTEBRAE
 from openlumbar.phantom import Phantom, PhantomOptions, make_phantom
+from openlumbar.phantom.anatomy import sample_anatomy
 from openlumbar.phantom.flawless import flawless_tissue
 from openlumbar.phantom.geometry import place
 
@@ -81,7 +82,7 @@ def phantoms(count: int) -> None:
 
 
 def supine_course(folder: Path) -> None:
-    """Print where T12-L1 lies over L5-S1 in annotated patients, and in the base models."""
+    """Print where T12-L1 lies over L5-S1 in annotated patients, phantoms and base models."""
     offsets = [_offset(path) for path in sorted(folder.glob("*_T2w_dseg.nii.gz"))]
     all_mm = np.array([offset for offset in offsets if offset is not None])
     mean, spread = all_mm.mean(axis=0), all_mm.std(axis=0, ddof=1)
@@ -89,6 +90,10 @@ def supine_course(folder: Path) -> None:
     print("| | forward | to the right | up |\n|---|---|---|---|")
     pairs = zip(mean, spread, strict=True)
     print("| patients | " + " | ".join(f"{m:.1f} ({s:.1f})" for m, s in pairs) + " |")
+    many = np.array([_offset_of_phantom(seed) for seed in range(1, len(all_mm) + 1)])
+    pairs = zip(many.mean(axis=0), many.std(axis=0, ddof=1), strict=True)
+    print("| phantoms | " + " | ".join(f"{m:.1f} ({s:.1f})" for m, s in pairs) + " |")
+    print("| the demo's | " + " | ".join(f"{value:.1f}" for value in many[0]) + " |")
     for sex in "MF":
         frames = generic_spine(base_model(sex)).frames
         apart = _forward_right_up(frames["T12-L1"].middle_mm - frames["L5-S1"].middle_mm)
@@ -106,6 +111,15 @@ def _offset(path: Path) -> np.ndarray | None:
     lps = (centres @ mask.affine[:3, :3].T + mask.affine[:3, 3]) * (-1, -1, 1)
     ordered = lps[np.argsort(lps[:, 2])]
     return _forward_right_up(ordered[5] - ordered[0])
+
+
+def _offset_of_phantom(seed: int) -> np.ndarray:
+    """As :func:`_offset`, of the anatomy that ``make_phantom`` draws for a seed."""
+    drawn = np.random.default_rng(np.random.SeedSequence(seed).spawn(3)[0])
+    discs = place(sample_anatomy(drawn)).discs
+    # The last is S1-S2.
+    lowest = next(n for n, disc in enumerate(discs) if disc.spec.name.endswith("-S1"))
+    return _forward_right_up(discs[lowest - 5].middle - discs[lowest].middle)
 
 
 def _forward_right_up(lps: np.ndarray) -> np.ndarray:
