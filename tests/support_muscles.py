@@ -12,7 +12,7 @@ from openlumbar.core.measurement import Measurement
 from openlumbar.mechanics.base import base_model
 from openlumbar.mechanics.kinematics import place
 from openlumbar.mechanics.model import MEASURED_GROUPS, Array, Model, Posture
-from openlumbar.mechanics.muscles import MeasuredMuscles
+from openlumbar.mechanics.muscles import LINE_SD_MM, MeasuredMuscles
 from openlumbar.mechanics.sections import LEVELS, SIDES, Planes, crossing, disc_planes
 from openlumbar.mechanics.spine import MeasuredSpine, generic_spine
 
@@ -135,7 +135,7 @@ def own_muscles(model: Model, tilt_deg: float = 0.0) -> MeasuredMuscles:
         lean_cm2=0.5 * area,
         lean_sd_cm2=0.05 * area,
         place_mm=cut.offset_m[:n] * 1000,
-        place_sd_mm=np.where(seen, 2.5, np.nan) * np.ones(2),
+        place_sd_mm=np.where(seen, LINE_SD_MM, np.nan) * np.ones(2),
         normal=np.where(seen, np.broadcast_to(local, (*area.shape, 3)), np.nan),
         slices=np.isfinite(area).astype(np.intp),
     )

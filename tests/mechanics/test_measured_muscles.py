@@ -178,13 +178,23 @@ def test_perturbed_spreads_as_it_says() -> None:
     assert np.log(generic).std() == pytest.approx(GENERIC_AREA_SD, rel=0.1)
 
 
-def test_perturbed_sides_share_half_of_the_variance_mirrored() -> None:
-    own = own_muscles(base_model("M"))
+def test_perturbed_lines_of_action_move_as_a_whole_half_of_it_on_both_sides() -> None:
+    own = own_muscles(base_model("M"))  # of which nothing but the line of action is unsure
     rng = np.random.default_rng(2)
-    drawn = np.array([perturbed(own, rng).place_mm[PSOAS, :, 4] for _ in range(800)])
-    forward, right = (np.corrcoef(drawn[:, :, axis].T)[0, 1] for axis in (0, 2))
+    away = np.array([perturbed(own, rng).place_mm - own.place_mm for _ in range(800)])
+    np.testing.assert_allclose(away[:, PSOAS, :, 4], away[:, PSOAS, :, 5], atol=1e-9)
+    forward, right = (np.corrcoef(away[:, PSOAS, :, 4, axis].T)[0, 1] for axis in (0, 2))
     assert forward == pytest.approx(0.5, abs=0.1)
     assert right == pytest.approx(-0.5, abs=0.1)
+
+
+def test_perturbed_discs_vary_by_what_was_measured() -> None:
+    own = own_muscles(base_model("M"))
+    own = replace(own, place_sd_mm=np.hypot(own.place_sd_mm, 1.0))
+    rng = np.random.default_rng(4)
+    away = np.array([perturbed(own, rng).place_mm - own.place_mm for _ in range(800)])
+    between = away[:, PSOAS, 0, 4, 0] - away[:, PSOAS, 0, 3, 0]
+    assert between.std() == pytest.approx(np.sqrt(2), rel=0.1)
 
 
 def test_perturbed_is_repeatable_and_leaves_gaps() -> None:

@@ -42,7 +42,8 @@ SAC_BEHIND_MM, SAC_SD_MM = 26.0, 3.0
 #: Of muscles that no slice shows, one standard deviation among people of one sex and size: part
 #: of the area, and place on each axis, mm. Ours.
 GENERIC_AREA_SD, GENERIC_PLACE_SD_MM = 0.25, 5.0
-#: Part of the variance of :func:`perturbed` that all discs of a muscle and both sides share. Ours.
+#: Part of the variance of :func:`perturbed` that both sides of a muscle share: of areas, how its
+#: outlines are drawn; of places, where in it the force acts. Ours.
 SHARED = 0.5
 #: No perturbed area is smaller than this part of what was measured.
 _LEAST_AREA = 0.2
@@ -372,37 +373,46 @@ def _fitted(height: Array, value: Array, weight: Array) -> tuple[float, float]:
 def perturbed(muscles: MeasuredMuscles, rng: np.random.Generator) -> MeasuredMuscles:
     """Muscles that the measurements' uncertainty allows as well.
 
-    Areas, and places forward and outward, change by normal deviates of their own
-    standard deviations. Half of the variance (:data:`SHARED`) is one draw for all discs and both
-    sides of a muscle: how its outline is drawn, and where in it the force acts. The other half
-    is drawn for each side and disc. Muscles that were not measured vary as among people.
+    All parts are normal deviates of their own standard deviations.
+
+    * Areas: half of the variance (:data:`SHARED`) is one draw for all discs and both sides of a
+      muscle, the rest is drawn for each side and disc.
+    * Places, forward and outward: the line of action (:data:`LINE_SD_MM`) lies off by the same at
+      all discs, half of it alike on both sides; what was measured is off by a draw for each
+      side and disc. Were the line drawn disc by disc, paths would zigzag, which adds load.
+    * Muscles that were not measured vary as among people, a draw for each.
     """
-    drawn = _draws(rng)
+    areas = _draws(rng, 1)[..., 0]
     # Total and lean area come from one outline: they change together.
     csa, lean = (
-        np.maximum(value + sd * drawn[..., 0], _LEAST_AREA * value)
+        np.maximum(value + sd * areas, _LEAST_AREA * value)
         for value, sd in (
             (muscles.csa_cm2, muscles.csa_sd_cm2),
             (muscles.lean_cm2, muscles.lean_sd_cm2),
         )
     )
-    outward = np.array([-1.0, 1.0])[:, None]  # left, right
-    place = muscles.place_mm.copy()
-    place[..., 0] += muscles.place_sd_mm[..., 0] * drawn[..., 1]
-    place[..., 2] += muscles.place_sd_mm[..., 1] * drawn[..., 2] * outward
     generic = rng.standard_normal((len(GROUPS), 3))
     return replace(
         muscles,
         csa_cm2=csa,
         lean_cm2=lean,
-        place_mm=place,
+        place_mm=muscles.place_mm + _away(muscles, rng),
         generic_area=np.exp(GENERIC_AREA_SD * generic[:, 0] - GENERIC_AREA_SD**2 / 2),
         generic_place_mm=GENERIC_PLACE_SD_MM * generic[:, 1:],
     )
 
 
-def _draws(rng: np.random.Generator) -> Array:
-    """``[4, 2, 6, 3]`` of unit variance."""
-    shared = rng.standard_normal((len(MEASURED_GROUPS), 1, 1, 3))
-    own = rng.standard_normal((*_SHAPE, 3))
+def _away(muscles: MeasuredMuscles, rng: np.random.Generator) -> Array:
+    """``[4, 2, 6, 3]``, mm: draws of how far places are off."""
+    measured = np.sqrt(np.maximum(muscles.place_sd_mm**2 - LINE_SD_MM**2, 0.0))
+    line = LINE_SD_MM * _draws(rng, 2)[:, :, :1]
+    off = line + measured * rng.standard_normal((*_SHAPE, 2))
+    outward = np.array([-1.0, 1.0])[:, None]  # left, right
+    return np.stack([off[..., 0], np.zeros(_SHAPE), off[..., 1] * outward], axis=-1)
+
+
+def _draws(rng: np.random.Generator, count: int) -> Array:
+    """``[4, 2, 6, count]`` of unit variance, in part the same all over a muscle."""
+    shared = rng.standard_normal((len(MEASURED_GROUPS), 1, 1, count))
+    own = rng.standard_normal((*_SHAPE, count))
     return np.asarray(np.sqrt(SHARED) * shared + np.sqrt(1 - SHARED) * own)
