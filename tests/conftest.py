@@ -9,10 +9,24 @@ import numpy as np
 import pytest
 
 from openlumbar.core.exam import Series, Weighting
+from openlumbar.mechanics import solve_loads
 from openlumbar.phantom import PhantomOptions, make_phantom, write_phantom
 from openlumbar.phantom.grids import AxialFrame, SagittalFrame
 from support_models import SeesNothing
 from support_painted import PIXEL_MM, PaintedPredictor, painted
+
+
+@pytest.fixture(autouse=True, scope="session")
+def few_samples():
+    """Intervals of loads rest on ten models, not sixty: most tests are about something else."""
+
+    def solve(who, measurements, rows, options, tell):
+        few = replace(options, samples=min(options.samples, 10))
+        return solve_loads(who, measurements, rows, few, tell)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("openlumbar.pipeline.loads.solve_loads", solve)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from openlumbar.core.anatomy import BY_CODE, SPINAL_CANAL, UNKNOWN_DISC, UNKNOWN
 from openlumbar.core.codes import translate
 from openlumbar.core.errors import GeometryError, InputError
 from openlumbar.core.volume import Volume
+from openlumbar.mechanics import LoadsOptions
 from openlumbar.pipeline.masks import Given, MaskOptions, measure_given, read_given
 from openlumbar.report.dicom import write_dicom_results
 from support_axial import ORIGIN, axial_code_at, two_blocks
@@ -191,6 +192,29 @@ def test_of_two_planes_a_mask_of_muscles_is_of_the_axial_one(phantom, labels):
             replace(phantom.exam, series=tuple(sagittal)),
             [Given("mask.nii.gz", codes.with_array(muscles))],
         )
+
+
+def test_masks_of_both_planes_give_named_slices_and_loads(phantom):
+    sagittal, axial = phantom.truth.series
+    masks = [Given("sagittal.nii.gz", sagittal.codes[0])]
+    masks += [Given(f"axial-{n}.nii.gz", codes) for n, codes in enumerate(axial.codes)]
+    found = measure_given(phantom.exam, masks, MaskOptions(loads=LoadsOptions(samples=0)))
+    assert found.failures == ()
+    assert {one.series for one in found.masks.series} == {sagittal.series, axial.series}
+    slices = [row for row in found.levels.rows if row.structure == "slice"]
+    assert {row.disc_level for row in slices} >= {"L5-S1"}
+    assert {row.source for row in slices} == {"geometry"}
+    # Muscles were seen at two discs; the curvature was seen whole.
+    assert "muscles-generic" not in found.loads.flags
+    assert not any("curvature" in flag for flag in found.loads.flags)
+    assert len(found.loads.tasks) == 2
+
+
+def test_two_masks_of_one_place_are_refused(phantom):
+    (truth, _) = phantom.truth.series
+    twice = [Given(name, truth.codes[0]) for name in ("a.nii.gz", "b.nii.gz")]
+    with pytest.raises(InputError, match=r"a\.nii\.gz and b\.nii\.gz both have labels"):
+        measure_given(phantom.exam, twice)
 
 
 def test_a_mask_in_another_place_is_refused(desk, labels):

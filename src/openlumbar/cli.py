@@ -409,8 +409,8 @@ class MaskFlags:
     also_mask: Annotated[
         tuple[Path, ...],
         Parameter(
-            help="Mask of another series of the same exam, in the same codes; once for each. "
-            "Sagittal ones name the slices of axial ones.",
+            help="Mask of another series of the same exam, or of another block, in the same codes; "
+            "once for each. Sagittal ones name the slices of axial ones.",
             negative="",
         ),
     ] = ()

@@ -71,7 +71,7 @@ def measure_files(
         The images, as :func:`openlumbar.read_exam` takes them.
     masks
         NIfTI or MetaImage of integers, in the same patient space as their images; or DICOM
-        Segmentations. One of each series that is to be measured.
+        Segmentations. One of each series that is to be measured, or of each block of one.
     out
         Absent, empty, or a previous output folder.
     options, read
@@ -82,8 +82,8 @@ def measure_files(
     Raises
     ------
     InputError
-        An image or mask cannot be read, they do not belong together, or two masks are of one
-        series.
+        An image or mask cannot be read, they do not belong together, or two masks have labels
+        in one place.
     OptionError
         ``out`` cannot be used, or an option fits nothing.
     """
@@ -112,8 +112,8 @@ def measure_given(
     exam
         What :func:`openlumbar.read_exam` found.
     masks
-        One of each series. It may lie on another grid than the image: then its labels are
-        interpolated onto the image's, and a warning says so.
+        One of each series, or of each block of one. It may lie on another grid than the image:
+        then its labels are interpolated onto the image's, and a warning says so.
     options
         Only ``codes``, ``series`` (of the first mask), ``loads`` and ``noted`` matter here.
 
@@ -149,28 +149,76 @@ def measure_given(
 
 @dataclass(frozen=True, eq=False)
 class _Laid:
-    """A mask on the grid of its series."""
+    """Masks on the grid of their series.
 
-    given: Given
+    Attributes
+    ----------
+    name
+        Of the masks' files.
+    bodies
+        On each block; None where nobody gave them.
+    partly
+        Codes that the masks call partly in view.
+    """
+
+    name: str
     series: Series
     labels: tuple[Volume, ...]
+    bodies: tuple[Volume, ...] | None
+    partly: frozenset[int]
     notes: tuple[str, ...]
 
 
 def _laid(exam: Exam, masks: Sequence[Given], options: MaskOptions) -> list[_Laid]:
-    """Each mask on its series, sagittal ones first: they name the slices of the others."""
-    laid: list[_Laid] = []
+    """Masks on their series, sagittal ones first: they name the slices of the others."""
+    laid: dict[str, _Laid] = {}
     for number, given in enumerate(masks):
         series = _series_of(exam, given, options.series if number == 0 else None)
-        for other in laid:
-            if other.series is series:
-                raise InputError(
-                    f"{other.given.name} and {given.name} are both of the series {series.name}; "
-                    "give one mask of each"
-                )
-        labels, notes = on_series(given, series)
-        laid.append(_Laid(given, series, labels, (*given.notes, *notes)))
-    return sorted(laid, key=lambda one: one.series.plane is Plane.AXIAL)
+        one = _lay(given, series)
+        laid[series.name] = _joined(laid[series.name], one) if series.name in laid else one
+    return sorted(laid.values(), key=lambda one: one.series.plane is Plane.AXIAL)
+
+
+def _lay(given: Given, series: Series) -> _Laid:
+    labels, notes = on_series(given, series)
+    bodies = None
+    if given.bodies is not None:
+        bodies = tuple(_only_vertebrae(one.labels) for one in placed(given.bodies, series))
+    return _Laid(given.name, series, labels, bodies, given.partly_in_view, (*given.notes, *notes))
+
+
+def _joined(one: _Laid, other: _Laid) -> _Laid:
+    """Two masks of one series, as of two of its blocks.
+
+    Raises
+    ------
+    InputError
+        They lie over each other.
+    """
+    for ours, theirs in zip(one.labels, other.labels, strict=True):
+        if ((ours.array > 0) & (theirs.array > 0)).any():
+            raise InputError(
+                f"{one.name} and {other.name} both have labels in one place of the series "
+                f"{one.series.name}; give one mask of each place"
+            )
+    bodies = one.bodies or other.bodies
+    if one.bodies and other.bodies:
+        bodies = _over(one.bodies, other.bodies)
+    return replace(
+        one,
+        name=f"{one.name}, {other.name}",
+        labels=_over(one.labels, other.labels),
+        bodies=bodies,
+        partly=one.partly | other.partly,
+        notes=(*one.notes, *other.notes),
+    )
+
+
+def _over(ours: tuple[Volume, ...], theirs: tuple[Volume, ...]) -> tuple[Volume, ...]:
+    return tuple(
+        a.with_array(np.where(a.array > 0, a.array, b.array))
+        for a, b in zip(ours, theirs, strict=True)
+    )
 
 
 def _measured(laid: Sequence[_Laid], options: MaskOptions, stages: Stages) -> Findings:
@@ -238,12 +286,13 @@ def _nothing_fits(exam: Exam, given: Given) -> str:
 
 def _sagittal(one: _Laid, codes: str, stages: Stages) -> Findings:
     """Names as given, and the numbers of a sagittal series."""
-    given, series, labels = one.given, one.series, one.labels
+    series, labels = one.series, one.labels
     masks = SeriesMasks(series.name, labels)
     with stages.stage("bodies", series.name):
-        masks = replace(masks, bodies=_bodies(given, series, labels))
-    rows = _rows(series, masks, given.partly_in_view)
-    _check_order(given.name, rows)
+        # Cut off whole vertebrae where the mask has its own grid.
+        masks = replace(masks, bodies=one.bodies or tuple(map(split_bodies, labels)))
+    rows = _rows(series, masks, one.partly)
+    _check_order(one.name, rows)
     measurements: tuple[Measurement, ...] = ()
     if masks.bodies:
         with stages.stage("measure", series.name):
@@ -255,11 +304,9 @@ def _sagittal(one: _Laid, codes: str, stages: Stages) -> Findings:
 
 def _axial(one: _Laid, codes: str, spines: Sequence[SeriesLevels], stages: Stages) -> Findings:
     """A row a slice, named structures as given, and the numbers of an axial series."""
-    given, series, labels = one.given, one.series, one.labels
-    bodies = (
-        tuple(_only_vertebrae(one.labels) for one in placed(given.bodies, series))
-        if given.bodies is not None
-        else tuple(volume.with_array(np.zeros_like(volume.array)) for volume in labels)
+    series, labels = one.series, one.labels
+    bodies = one.bodies or tuple(
+        volume.with_array(np.zeros_like(volume.array)) for volume in labels
     )
     found = [_taken(volume, body) for volume, body in zip(labels, bodies, strict=True)]
     rows: tuple[LevelRow, ...] = ()
@@ -268,8 +315,8 @@ def _axial(one: _Laid, codes: str, spines: Sequence[SeriesLevels], stages: Stage
     measurements: tuple[Measurement, ...] = ()
     with stages.stage("measure", series.name):
         measurements = measure_axial(series, found, rows)
-    masks = SeriesMasks(series.name, labels, bodies if given.bodies is not None else ())
-    named = [row for row in _rows(series, masks, given.partly_in_view) if row.level != "unknown"]
+    masks = SeriesMasks(series.name, labels, one.bodies or ())
+    named = [row for row in _rows(series, masks, one.partly) if row.level != "unknown"]
     numbering = (_numbering(series, codes),) if named else ()
     return Findings((masks,), (*rows, *named), numbering, measurements)
 
@@ -291,13 +338,6 @@ def _unnamed(volume: Volume) -> Volume:
     ):
         codes[of_kind(codes, kind)] = code
     return volume.with_array(codes)
-
-
-def _bodies(given: Given, series: Series, labels: tuple[Volume, ...]) -> tuple[Volume, ...]:
-    """Bodies as given, else cut off whole vertebrae where the mask has its own grid."""
-    if given.bodies is not None:
-        return tuple(_only_vertebrae(one.labels) for one in placed(given.bodies, series))
-    return tuple(split_bodies(volume) for volume in labels)
 
 
 def _only_vertebrae(volume: Volume) -> Volume:
