@@ -114,7 +114,7 @@ def told(
     confidence: float = 0.9,
 ) -> list[Measurement]:
     """What a flawless reading of a sagittal series would say of frames (LPS mm)."""
-    called = {name: (names or {}).get(name, name) for name in places}
+    called = {name: (names or {}).get(name, name) for name in ELEMENTS}
     moved = {name: (place[:3, 3] + shift_mm, place[:3, :3]) for name, place in places.items()}
 
     def one(structure, level, metric, value, lines=(), sd=0.4):

@@ -6,6 +6,7 @@ import pytest
 from support_model import mirrored
 from support_spines import PITCHES, course, lumbar_model, rows_of, told
 
+from openlumbar.mechanics.base import base_model
 from openlumbar.mechanics.kinematics import place
 from openlumbar.mechanics.model import LUMBAR_JOINTS, VERTEBRA_BODIES, Posture
 from openlumbar.mechanics.reshape import with_spine
@@ -46,6 +47,12 @@ def assert_same(one, other, atol=1e-9):
 
 def test_the_model_s_own_spine_changes_nothing(model):
     assert_same(with_spine(model, standing_spine(generic_spine(model))), model)
+
+
+@pytest.mark.parametrize("sex", ["M", "F"])
+def test_a_base_model_s_own_spine_changes_nothing(sex):
+    base = base_model(sex)
+    assert_same(with_spine(base, standing_spine(generic_spine(base))), base)
 
 
 def test_vertebrae_discs_and_thorax_take_the_persons_places(model):

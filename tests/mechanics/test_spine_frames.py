@@ -241,6 +241,22 @@ def test_a_disc_outside_its_vertebrae_is_not_used(model):
     assert spine.frames["L2-L3"].place is Origin.INTERPOLATED
 
 
+def test_whatever_is_missing_or_wrong_a_whole_spine_in_order_comes_out(model):
+    places = course()
+    rng = np.random.default_rng(5)
+    for _ in range(40):
+        kept = [name for name in ELEMENTS if rng.random() < rng.choice([0.2, 0.6, 0.9])]
+        wrong = {
+            name: places[name] + _shift(rng.normal(0, 60, 3) if rng.random() < 0.1 else 0.0)
+            for name in kept
+        }
+        spine = measured_spine(told(wrong), rows_of(wrong), model)
+        assert np.isfinite(spine.axes).all()
+        assert (np.diff(spine.middles_mm[:, 2]) < 0).all()
+        whole = all(frame.place is Origin.MEASURED for frame in spine.vertebrae.values())
+        assert whole == (spine.flags == ())
+
+
 # -- several series ----------------------------------------------------------------------
 
 

@@ -220,8 +220,8 @@ def _missing(frames: Iterable[Frame]) -> tuple[tuple[str, ...], tuple[str, ...]]
     vertebrae = [frame for frame in frames if frame.name in VERTEBRAE]
     between = [f.name for f in vertebrae if f.place is Origin.INTERPOLATED]
     beyond = [f.name for f in vertebrae if f.place is Origin.GENERIC]
-    unseen = [f.name for f in vertebrae if f.turn is not Origin.MEASURED]
-    unturned = [name for name in unseen if name not in (*between, *beyond)]
+    placed = [f for f in vertebrae if f.place is Origin.MEASURED]
+    unturned = [f.name for f in placed if f.turn is not Origin.MEASURED]
     notes = [
         f"{', '.join(names)}: {what}"
         for names, what in (
@@ -231,7 +231,7 @@ def _missing(frames: Iterable[Frame]) -> tuple[tuple[str, ...], tuple[str, ...]]
         )
         if names
     ]
-    return (("curvature-partly-generic",) if unseen or between else ()), tuple(notes)
+    return (("curvature-partly-generic",) if notes else ()), tuple(notes)
 
 
 # -- the model's own spine -------------------------------------------------------------

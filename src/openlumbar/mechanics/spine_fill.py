@@ -11,13 +11,17 @@ from openlumbar.core.loads import Origin
 from openlumbar.mechanics.model import Array
 from openlumbar.mechanics.spine_readings import ELEMENTS, Seen
 
-#: Neighbouring vertebrae's middles are this far apart; S1's place is its upper endplate.
+#: Neighbouring vertebrae's middles are this far apart, those of L5 and of S1's upper endplate
+#: the second. A vertebra and the disc beside it are nearer by far if both are flat. Ours.
 NEIGHBOURS_MM = (15.0, 60.0)
 SACRAL_MM = (6.0, 45.0)
+LEAST_TO_DISC_MM = 4.0
 #: A disc's middle lies this far along the line from the vertebra above to that below, and no
 #: further aside of it. Ours.
 DISC_PART = (0.2, 0.8)
 DISC_ASIDE_MM = 20.0
+#: No person is smaller or larger than this times the model made as tall. Ours.
+SCALES = (0.75, 1.3)
 #: One standard deviation of what lies between two measured neighbours, and of each vertebra
 #: or disc that is carried on beyond the last measured one. Ours.
 BETWEEN_SD_MM, BETWEEN_SD_DEG = 2.0, 3.0
@@ -109,8 +113,8 @@ def plausible(seen: Seen) -> tuple[Seen, tuple[str, ...]]:
 
 
 def _worst(place: Array, confidence: Array) -> int | None:
-    """The vertebra that quarrels most with its nearest measured neighbours, if any does."""
-    known = [n for n in range(0, _COUNT, 2) if np.isfinite(place[n, 1:]).all()]
+    """What quarrels most with its nearest measured neighbours, if anything does."""
+    known = [n for n in range(_COUNT) if np.isfinite(place[n, 1:]).all()]
     quarrels = np.zeros(_COUNT)
     # Next but one is asked too: of three in a row it tells which of two is wrong.
     for step in (1, 2):
@@ -123,14 +127,23 @@ def _worst(place: Array, confidence: Array) -> int | None:
 
 
 def _apart(upper: Array, lower: Array, first: int, last: int) -> bool:
-    """Whether two vertebrae lie as far apart, and in such order, as their names say."""
-    steps = (last - first) // 2
+    """Whether two elements lie as far apart, and in such order, as their names say."""
     away = np.nan_to_num(upper - lower)
+    least, most = _limits_mm(first, last)
+    # The sacrum can be so steep that the disc on it lies no higher than its endplate.
+    ordered = away[2] > 0 or (first, last) == (_COUNT - 2, _COUNT - 1)
+    return bool(least <= np.linalg.norm(away) <= most and ordered)
+
+
+def _limits_mm(first: int, last: int) -> tuple[float, float]:
+    steps = (last - first) / 2
     least, most = steps * NEIGHBOURS_MM[0], steps * NEIGHBOURS_MM[1]
+    if first % 2 or last % 2:
+        least = 2 * steps * LEAST_TO_DISC_MM
     if last == _COUNT - 1:
         least += SACRAL_MM[0] - NEIGHBOURS_MM[0]
-        most += SACRAL_MM[1] - NEIGHBOURS_MM[1]
-    return bool(least <= np.linalg.norm(away) <= most and away[2] > 0)
+        most += (SACRAL_MM[1] - NEIGHBOURS_MM[1]) if steps >= 1 else 0.0
+    return max(least, 0.0), most
 
 
 def _disc_between(upper: Array, disc: Array, lower: Array, most: float) -> bool:
@@ -217,7 +230,7 @@ def _sagittal_places(place: Array, base: Course, known: _Mask, extra_deg: Array)
     scale = 1.0
     if first != last:
         lengths = [np.abs(np.diff(path[ends])).sum() for path in (found, model)]
-        scale = lengths[0] / lengths[1]
+        scale = float(np.clip(lengths[0] / lengths[1], *SCALES))
     for n in np.flatnonzero(~known):
         if n < first or n > last:
             near = first if n < first else last
