@@ -209,6 +209,14 @@ def test_a_missing_vertebra_is_named(written, tmp_path):
         osim.read_model(path)
 
 
+def test_a_file_of_our_own_with_another_name_in_it_says_so(written, tmp_path):
+    path = tmp_path / "renamed.osim"
+    text = osim.model_text(written).replace('"lumbar3"', '"L3"').replace("/lumbar3<", "/L3<")
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="'lumbar3' goes by another name"):
+        osim.read_model(path)
+
+
 def test_a_rigid_lumbar_spine_is_refused(written, tmp_path):
     """Bodies are there, but the thorax stands on the pelvis."""
     path = tmp_path / "rigid.osim"

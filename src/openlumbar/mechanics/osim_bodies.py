@@ -100,6 +100,11 @@ def read_skeleton(opened: Any, state: Any, where: str, trusted: bool) -> Skeleto
     poses = _own_poses(opened, state) if trusted else _poses(walk)
     order = [name for name in (*SPINE, *_JOINTS) if name in walk.entries or name == ROOT]
     order = list(dict.fromkeys(order))
+    if lost := [name for name in order if name not in poses]:
+        raise InputError(
+            f"{where}: OpenLumbar wrote this file, but its body {lost[0]!r} goes by another name; "
+            "call it so again, or change what the file says under credits"
+        )
     frames = {name: walk.entries[name].frame for name in order[1:]}
     if not trusted:
         frames = {name: _disc_frame(name, frames[name], poses) for name in frames}

@@ -87,7 +87,8 @@ def _empty(model: Model) -> Any:
         f"({model.sex}, {model.height_m:.3f} m, {model.mass_kg:.2f} kg). Research use only."
     )
     built.set_publications(
-        "Values and their sources: the tables of openlumbar.mechanics (data/*.toml, sources.toml)."
+        "OpenLumbar's values and their sources: openlumbar/mechanics/data (sources.toml and the "
+        "tables that name them). A base model that a user gave has its own."
     )
     return built
 
