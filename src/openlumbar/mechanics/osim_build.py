@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-from openlumbar import __version__
 from openlumbar.core.errors import InputError
 from openlumbar.mechanics import osim_draw
 from openlumbar.mechanics.kinematics import Angles, joint_angles, place
@@ -83,7 +83,7 @@ def _empty(model: Model) -> Any:
     built.setName(_FORBIDDEN.sub("_", model.name))
     built.setGravity(vector(np.array([0.0, -GRAVITY_M_PER_S2, 0.0])))
     built.set_credits(
-        f"{MAKER} {__version__}, from the base model {model.name!r} "
+        f"{MAKER} {version('openlumbar')}, from the base model {model.name!r} "
         f"({model.sex}, {model.height_m:.3f} m, {model.mass_kg:.2f} kg). Research use only."
     )
     built.set_publications(
