@@ -163,6 +163,14 @@ class LoadFlags:
         Literal["squares", "cubes"],
         Parameter(help="Of the activations, whose sum is least.", group=_LOADS),
     ] = "squares"
+    activation_floor: Annotated[
+        float,
+        Parameter(
+            help="No muscle is less active; OpenSim's own default is 0.01.",
+            validator=Number(gte=0, lte=0.2),
+            group=_LOADS,
+        ),
+    ] = 0.0
     load_samples: Annotated[
         int,
         Parameter(
@@ -181,6 +189,7 @@ class LoadFlags:
             base_model=read_model(self.base_model, sex or "M") if self.base_model else None,
             area="lean" if self.lean else "total",
             power=_POWERS[self.criterion],
+            floor=self.activation_floor,
             samples=self.load_samples,
         )
 
@@ -192,6 +201,7 @@ class LoadFlags:
             "base_model": self.base_model.name if self.base_model else None,
             "lean": self.lean,
             "criterion": self.criterion,
+            "activation_floor": self.activation_floor,
             "load_samples": self.load_samples,
         }
         differs = {name for name in given if getattr(self, name) != getattr(usual, name)}

@@ -142,6 +142,13 @@ def test_cubes_spread_the_work(whole):
     assert cubes.tasks[1].criterion == "sum of cubed activations"
 
 
+def test_a_floor_of_activation_adds_load(whole):
+    toned = solved(sagittal(), axial(), options=replace(QUICK, floor=0.01))
+    assert min(m.activation for m in toned.tasks[0].muscles) >= 0.01
+    assert (compression(toned, "standing") > compression(whole, "standing")).all()
+    assert "no muscle less active than 0.01" in toned.tasks[0].criterion
+
+
 def test_lean_areas_make_weaker_muscles(whole):
     lean = solved(sagittal(), axial(), options=replace(QUICK, area="lean"))
     strength = {m.name: m.max_force_n for m in lean.tasks[0].muscles}

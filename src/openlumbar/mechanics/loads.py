@@ -85,6 +85,9 @@ class LoadsOptions:
         ``total`` or ``lean``: the area that scales a muscle's force, with its fat or without.
     power
         2 or 3: of the activations whose sum is least.
+    floor
+        No muscle is less active: a tone that balance alone does not ask for. OpenSim's own
+        default is 0.01; ours is none.
     samples
         Perturbed models that the intervals rest on; 0 for none.
     seed
@@ -95,8 +98,20 @@ class LoadsOptions:
     base_model: ReadModel | None = None
     area: Literal["total", "lean"] = "total"
     power: Literal[2, 3] = 2
+    floor: float = 0.0
     samples: int = 60
     seed: int = 0
+
+    @property
+    def solving(self) -> SolveOptions:
+        """The same for the solver."""
+        return SolveOptions(power=self.power, activation_floor=self.floor)
+
+    @property
+    def criterion(self) -> str:
+        """What is minimised, in words."""
+        tone = f", no muscle less active than {self.floor:g}" if self.floor else ""
+        return _CRITERIA[self.power] + tone
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,13 +255,13 @@ def _solved(model: Model, task: Task, options: LoadsOptions) -> TaskLoads:
     """Solve one task on the person's own model; lines of action and weights are OpenSim's."""
     posture = posture_of(model, task, rhythm())
     balance = osim.opensim_statics(model, posture)
-    solution = solve(balance, SolveOptions(power=options.power))
+    solution = solve(balance, options.solving)
     reserves = _reserves(balance, solution)
     return TaskLoads(
         task=task.name,
         title=task.title,
         posture=posture_sentences(model, task, posture, rhythm()),
-        criterion=_CRITERIA[options.power],
+        criterion=options.criterion,
         loads=_rows(balance, solution),
         muscles=_muscles(model, posture, solution),
         reserves=reserves,
@@ -327,7 +342,7 @@ def _drawn(model: Model, task: Task, options: LoadsOptions) -> Array:
     """Forces of a perturbed model by the kernel, which gives what OpenSim gives, faster."""
     balance = statics(model, posture_of(model, task, rhythm()))
     try:
-        return _forces(balance, solve(balance, SolveOptions(power=options.power)))
+        return _forces(balance, solve(balance, options.solving))
     except StageError:
         return np.empty((0, 3))
 
