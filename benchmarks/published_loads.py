@@ -13,23 +13,28 @@ from __future__ import annotations
 import argparse
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loads_validation.page import table, write
+
 from openlumbar import Analysis
 from openlumbar.core.loads import Loads
 
-ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / "data" / "published_loads.toml"
-PAGE = ROOT / "docs" / "reference" / "load-accuracy.md"
-BEGIN, END = "<!-- published: begin -->", "<!-- published: end -->"
 GRAVITY = 9.80665
 LEVEL = "L4-L5"
 
 #: Between which published tasks each of ours lies, the lighter and the heavier.
 BETWEEN = {"standing": ("standing", "standing"), "hess2023": ("flexed", "lifting")}
+
+#: Ratios that are shown, and whether the pressure of lying prone is taken off both.
+_RATIOS = {
+    "hess2023 over standing": False,
+    "the same, lying prone taken off the pressures": True,
+}
 
 Range = tuple[float, float]
 
@@ -68,19 +73,26 @@ def plausible(book: Mapping[str, Any], task: str, person: Person) -> Range:
     return min(low for low, _ in found[lighter]), max(high for _, high in found[heavier])
 
 
-def plausible_ratio(book: Mapping[str, Any]) -> Range:
-    """Hess's task over standing: the same bounds, of pressures over that of standing."""
+def plausible_ratio(book: Mapping[str, Any], *, above_lying: bool = False) -> Range:
+    """Hess's task over standing: the same bounds, of pressures over that of standing.
+
+    With ``above_lying`` of what each adds to lying prone: a disc that bears nearly nothing has
+    a pressure of its own, which neither weight nor muscles make.
+    """
     bare = dict(book) | {"conversion": {"low": 1.0, "high": 1.0}}
     anyone = Person(area_mm2=1.0, mass_kg=1.0)
     light, heavy = plausible(bare, "hess2023", anyone)
     standing, _ = plausible(bare, "standing", anyone)
-    return light / standing, heavy / standing
+    lying = _lying_mpa(book) if above_lying else 0.0
+    return (light - lying) / (standing - lying), (heavy - lying) / (standing - lying)
 
 
-def rows_of(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _lying_mpa(book: Mapping[str, Any]) -> float:
+    return min(
+        load["value"]
+        for load in book["load"]
+        if (load["task"], load["level"], load["unit"]) == ("lying", LEVEL, "MPa")
+    )
 
 
 def _force(force: Range | None) -> str:
@@ -94,7 +106,7 @@ def published_table(book: Mapping[str, Any], person: Person) -> str:
     """Every number, with its source."""
     shares = book["conversion"]["low"], book["conversion"]["high"]
     header = ("source", "of", "read", "subject", "task", "level", "what", "value", "N")
-    return rows_of(
+    return table(
         header,
         (
             (
@@ -152,12 +164,13 @@ def ranges_table(book: Mapping[str, Any], person: Person, loads: Loads | None) -
         verdict = "" if ours is None else ("yes" if low <= ours <= high else "**no**")
         rows.append((task, f"{low:.0f} … {high:.0f}", f"{ours:.0f}" if ours else "–", verdict))
     upright, hess = ours_at(loads, "standing"), ours_at(loads, "hess2023")
-    least, most = plausible_ratio(book)
     times = hess / upright if upright and hess else None
-    inside = "" if times is None else ("yes" if least <= times <= most else "**no**")
     shown = "–" if times is None else f"{times:.2f}"
-    rows.append(("hess2023 over standing", f"{least:.1f} … {most:.1f}", shown, inside))
-    return rows_of(("task", "published, N", "ours, N", "within"), rows)
+    for name, above_lying in _RATIOS.items():
+        least, most = plausible_ratio(book, above_lying=above_lying)
+        inside = "" if times is None else ("yes" if least <= times <= most else "**no**")
+        rows.append((name, f"{least:.1f} … {most:.1f}", shown, inside))
+    return table(("task", "published, N", "ours, N", "within"), rows)
 
 
 def person_of(analysis: Analysis | None, area_mm2: float | None, mass_kg: float | None) -> Person:
@@ -200,15 +213,6 @@ def page_of(book: Mapping[str, Any], person: Person, loads: Loads | None) -> str
     )
 
 
-def write_page(page: Path, text: str) -> None:
-    """Put the text between the page's markers."""
-    before, begin, rest = page.read_text("utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{page} lacks the lines {BEGIN} and {END}")
-    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", "utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", nargs="?", type=Path, help="an output folder")
@@ -222,7 +226,7 @@ def main() -> None:
     text = page_of(book, person, analysis.loads if analysis else None)
     print(text)
     if given.docs:
-        write_page(PAGE, text)
+        write("literature", text)
 
 
 if __name__ == "__main__":
