@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from openlumbar import Analysis
-from openlumbar.mechanics import LoadsOptions, Task, load_task, muscles, spine, subject
+from openlumbar.mechanics import Task, load_task, muscles, spine, subject
 from openlumbar.mechanics.base import base_model
 from openlumbar.mechanics.fit_muscles import with_muscles
 from openlumbar.mechanics.model import LUMBAR_JOINTS, Array, Model, Statics
@@ -114,8 +114,3 @@ def solved(model: Model, task: Task, options: SolveOptions | None = None) -> Sol
     """Solve a task by the kernel, as the samples of the interval are."""
     balance = statics(model, posture_of(model, task, rhythm()))
     return Solved(balance, solve(balance, options))
-
-
-def options(samples: int = 60) -> LoadsOptions:
-    """The defaults, with so many samples."""
-    return LoadsOptions(samples=samples)

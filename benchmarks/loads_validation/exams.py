@@ -6,7 +6,7 @@ output folder, and the loads are solved anew by the code that is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,18 +14,19 @@ import numpy as np
 
 import openlumbar
 from openlumbar import Analysis
-from openlumbar.core.exam import Subject, Weighting
+from openlumbar.core.exam import Series, Subject, Weighting
 from openlumbar.core.levels import Levels
 from openlumbar.core.masks import Masks
 from openlumbar.core.plane import Plane
 from openlumbar.core.run import Run
-from openlumbar.level import name_levels, name_slices
+from openlumbar.level import SeriesLevels, name_levels, name_slices
 from openlumbar.measure import measure_axial, measure_sagittal
 from openlumbar.phantom.acquire import sample_scanner
 from openlumbar.phantom.anatomy import AnatomyRanges
 from openlumbar.phantom.flawless import flawless_axial, flawless_tissue
 from openlumbar.phantom.grids import AxialFrame
 from openlumbar.phantom.make import Phantom, PhantomOptions, make_phantom
+from openlumbar.phantom.truth import SeriesTruth
 from openlumbar.pipeline import AnalyzeOptions
 from openlumbar.pipeline.axial import masks_of
 from openlumbar.pipeline.findings import Findings, together
@@ -92,29 +93,36 @@ def _drawn(seed: int) -> Phantom:
 
 def _flawless(phantom: Phantom) -> Analysis:
     """What the pipeline would find with networks that make no mistake."""
-    found: list[Findings] = []
-    for series, truth in zip(phantom.exam.series, phantom.truth.series, strict=True):
-        if series.plane is Plane.SAGITTAL:
-            tissue = flawless_tissue(truth)
-            named = name_levels(series, tissue)
-            numbers = measure_sagittal(
-                series, named.masks, named.rows, [mask.certainty for mask in tissue]
-            )
-            found.append(
-                Findings((named.masks,), named.rows, (named.numbering,), numbers, spines=(named,))
-            )
-        else:
-            masks = flawless_axial(truth)
-            spines = [spine for one in found for spine in one.spines]
-            names = name_slices(series, masks, spines)
-            numbers = measure_axial(series, masks, names.rows)
-            numbering = (names.numbering,) if names.numbering else ()
-            found.append(Findings((masks_of(series, masks),), names.rows, numbering, numbers))
-    whole = together(found)
+    spine, muscles = (
+        next((one, truth) for one, truth in _series(phantom) if one.plane is plane)
+        for plane in (Plane.SAGITTAL, Plane.AXIAL)
+    )
+    sagittal = _sagittal(*spine)
+    found = together([sagittal, _axial(*muscles, sagittal.spines)])
     return Analysis(
         exam=phantom.exam,
-        masks=Masks(whole.masks),
-        levels=Levels(whole.rows, whole.numbering),
-        measurements=whole.measurements,
-        run=Run(version=openlumbar.__version__, options={"masks": "true"}, timings=()),
+        masks=Masks(found.masks),
+        levels=Levels(found.rows, found.numbering),
+        measurements=found.measurements,
+        run=Run(version=openlumbar.__version__, options={"masks": "true"}),
     )
+
+
+def _series(phantom: Phantom) -> Iterator[tuple[Series, SeriesTruth]]:
+    return zip(phantom.exam.series, phantom.truth.series, strict=True)
+
+
+def _sagittal(series: Series, truth: SeriesTruth) -> Findings:
+    tissue = flawless_tissue(truth)
+    named = name_levels(series, tissue)
+    certainty = [mask.certainty for mask in tissue]
+    numbers = measure_sagittal(series, named.masks, named.rows, certainty)
+    return Findings((named.masks,), named.rows, (named.numbering,), numbers, spines=(named,))
+
+
+def _axial(series: Series, truth: SeriesTruth, spines: Sequence[SeriesLevels]) -> Findings:
+    masks = flawless_axial(truth)
+    names = name_slices(series, masks, spines)
+    numbering = (names.numbering,) if names.numbering else ()
+    numbers = measure_axial(series, masks, names.rows)
+    return Findings((masks_of(series, masks),), names.rows, numbering, numbers)

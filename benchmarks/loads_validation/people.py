@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
-from loads_validation.evidence import options
+import numpy as np
+from loads_validation.evidence import HESS as HESS_TASK
+from loads_validation.evidence import STANDING, Evidence, evidence_of, solved
 from loads_validation.exams import SIDES, Pair
 from loads_validation.page import table
 
+from openlumbar import Analysis
 from openlumbar.core.loads import Load, Loads
 from openlumbar.evaluate.comparison import Comparison, ExamPair, Row, compare
 from openlumbar.mechanics import solve_loads
+from openlumbar.mechanics.model import Array
 from openlumbar.stats.agreement import MeanError
 
 #: Hess et al. 2023, tables 6 to 8 (n = 9; of table 7's names the first, which holds where five
@@ -37,6 +41,9 @@ HESS: dict[tuple[str, str], tuple[str, str]] = {
     ("vertebra compression_n", "L4"): ("0.688", "164 ± 146"),
     ("vertebra compression_n", "L5"): ("0.547", "172 ± 160"),
 }
+TASKS = (STANDING, HESS_TASK)
+#: Perturbed models an exam.
+SAMPLES = 60
 _DIGITS = {"mm": 2, "cm²": 3, "N": 0}
 
 
@@ -45,9 +52,9 @@ def solved_pairs(pairs: Sequence[Pair]) -> list[Pair]:
     return [replace(pair, **{side: _with_loads(pair, side) for side in SIDES}) for pair in pairs]
 
 
-def _with_loads(pair: Pair, side: str):
+def _with_loads(pair: Pair, side: str) -> Analysis:
     analysis = pair.of(side)
-    loads = solve_loads(pair.who, analysis.measurements, analysis.levels.rows, options())
+    loads = solve_loads(pair.who, analysis.measurements, analysis.levels.rows)
     return replace(analysis, loads=loads)
 
 
@@ -57,7 +64,17 @@ def people(pairs: Sequence[Pair]) -> str:
         (ExamPair(pair.name, pair.true, pair.networks) for pair in pairs),
         sides=("true masks", "networks"),
     )
-    return "\n\n".join((_persons(pairs), _agreement(found), _centroids(found), _coverage(pairs)))
+    return "\n\n".join(
+        (
+            _persons(pairs),
+            _agreement(found),
+            _centroids(found),
+            _coverage(pairs),
+            "The same of intervals that leave out what both sides share (height, mass, and how the "
+            "person stands), at the discs:",
+            _coverage_of_measuring(pairs),
+        )
+    )
 
 
 def _persons(pairs: Sequence[Pair]) -> str:
@@ -168,3 +185,40 @@ def _coverage(pairs: Sequence[Pair]) -> str:
         "their mean half width, N", "mean distance of the two loads, N",
     )  # fmt: skip
     return table(header, rows)
+
+
+def _coverage_of_measuring(pairs: Sequence[Pair]) -> str:
+    """Likewise, with the uncertainty of spine and muscles alone."""
+    apart, spread = [], []
+    for pair in pairs:
+        true, mine = evidence_of(pair.true), evidence_of(pair.networks)
+        apart.append(_compressions(mine) - _compressions(true))
+        rng = np.random.default_rng(0)
+        drawn = [_compressions(_measured_again(mine, rng)) for _ in range(SAMPLES)]
+        spread.append(np.std(drawn, axis=0, ddof=1))
+    score = np.abs(np.array(apart) / np.array(spread))
+    rows = [
+        (
+            task.name,
+            *(f"{(score[:, n] <= limit).sum()} of {score[:, n].size}" for limit in (1.0, 1.96)),
+            f"{np.mean(spread, axis=(0, 2))[n]:.0f}",
+        )
+        for n, task in enumerate(TASKS)
+    ]
+    header = (
+        "task", "within 1 standard deviation (68 % expected)", "within 1.96 (95 %)",
+        "mean standard deviation, N",
+    )  # fmt: skip
+    return table(header, rows)
+
+
+def _compressions(evidence: Evidence) -> Array:
+    """``[2, 6]``: tasks, discs."""
+    model = evidence.model()
+    return np.array([solved(model, task).compression_n for task in TASKS])
+
+
+def _measured_again(evidence: Evidence, rng: np.random.Generator) -> Evidence:
+    for part in ("spine as imaged", "muscles"):
+        evidence = evidence.drawn(part, rng)
+    return evidence

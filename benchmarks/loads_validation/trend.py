@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from loads_validation.evidence import (
@@ -28,7 +29,6 @@ UPRIGHT, BENT, LADEN = TASKS
 L1_L2 = LEVELS.index("L1-L2")
 #: Trunk flexion of the last table, degrees, and what both hands hold, kg.
 ANGLES, BOTH_HANDS_KG = (0, 15, 30, 45, 60), (0.0, 5.0, 10.0, 20.0)
-#: A curve's correlation with a straight line, at least, to be called one.
 Case = Mapping[str, Solved]
 
 
@@ -80,30 +80,31 @@ def _shear_share(one: Solved) -> Array:
     return one.joints_n[:, 0] / one.joints_n[:, 1]
 
 
-def _checks(base: Sequence[Case], exams: Sequence[Case]) -> str:
-    rules = {
-        "more at 60° than standing, at every disc": lambda c: _rise(c, UPRIGHT, BENT),
-        "more with 5 kg in each hand than without, at every disc": lambda c: _rise(c, BENT, LADEN),
-        **{
-            f"more at L4-L5 than at L1-L2: {task}": lambda c, task=task: _downward(c, task)
-            for task in TASKS
-        },
-        **{
-            f"rising at each disc from L1-L2 to L4-L5: {task}": lambda c, task=task: _every_step(
-                c, task
-            )
-            for task in TASKS
-        },
-        **{
-            f"more shear for its compression at L5-S1 than at L4-L5: {task}": lambda c, task=task: (
-                _tilted(c, task)
-            )
-            for task in TASKS
-        },
+#: What is asked of each task.
+_OF_EACH: Mapping[str, Callable[[Case, str], bool]] = {
+    "more at L4-L5 than at L1-L2": _downward,
+    "rising at each disc from L1-L2 to L4-L5": _every_step,
+    "more shear for its compression at L5-S1 than at L4-L5": _tilted,
+}
+
+
+def _rules() -> dict[str, Callable[[Case], bool]]:
+    return {
+        "more at 60° than standing, at every disc": partial(_rise, one=UPRIGHT, other=BENT),
+        "more with 5 kg in each hand than without, at every disc": partial(
+            _rise, one=BENT, other=LADEN
+        ),
+    } | {
+        f"{words}: {task}": partial(check, task=task)
+        for words, check in _OF_EACH.items()
+        for task in TASKS
     }
+
+
+def _checks(base: Sequence[Case], exams: Sequence[Case]) -> str:
     rows = [
         (name, *(f"{sum(map(rule, cases))} of {len(cases)}" for cases in (base, exams)))
-        for name, rule in rules.items()
+        for name, rule in _rules().items()
     ]
     return table(("trend", "base models", "exams"), rows)
 
