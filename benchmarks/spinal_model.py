@@ -12,6 +12,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,17 @@ import numpy as np
 from openlumbar.mechanics import tables
 from openlumbar.mechanics.base import base_model
 from openlumbar.mechanics.kinematics import place
-from openlumbar.mechanics.model import LUMBAR_JOINTS, Array, Joint, Model, Posture
+from openlumbar.mechanics.model import LUMBAR_JOINTS, Array, Joint, Model, Muscle, Posture
+from openlumbar.mechanics.reactions import joint_loads
+from openlumbar.mechanics.solve import solve
+from openlumbar.mechanics.statics import statics
+from openlumbar.mechanics.tasks import load_task, posture_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "spinal-model.md"
 LEANS_DEG = (15, 30, 45, 60, 75, 90)
+#: How far the back muscles' lane past L5 is moved, mm; forward is positive.
+LANE_MM = (-5, 0, 5)
+_LANE_DISCS = ("L3_L4", "L4_L5", "L5_S1")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -132,6 +140,33 @@ def lean() -> str:
     return _table(["lean of the trunk", *(f"{angle}°" for angle in LEANS_DEG)], rows)
 
 
+def lane() -> str:
+    """What the lane of the back muscles past L5 does to the loads: base man, Hess's task."""
+    man = base_model("M")
+    task = load_task("hess2023")
+    rows = []
+    for by in LANE_MM:
+        moved = replace(man, muscles=tuple(_past_l5(muscle, by) for muscle in man.muscles))
+        balance = statics(moved, posture_of(moved, task, tables.rhythm()))
+        loads = joint_loads(balance, solve(balance))
+        at = [loads[balance.joints.index(joint)] for joint in _LANE_DISCS]
+        where = f"{abs(by)} mm {'forward' if by > 0 else 'back'}" if by else "as it is"
+        rows.append([where, *(f"{load[1]:.0f}, {load[0]:.0f}" for load in at)])
+    discs = [LUMBAR_JOINTS[joint] for joint in _LANE_DISCS]
+    return _table(["lane past L5", *(f"{disc}: compression, shear, N" for disc in discs)], rows)
+
+
+def _past_l5(muscle: Muscle, forward_mm: float) -> Muscle:
+    """A muscle whose points on L5, but for its ends, are moved forward; of the back alone."""
+    if muscle.group not in ("multifidus", "erector spinae"):
+        return muscle
+    points = muscle.points_m.copy()
+    passed = np.array([body == "lumbar5" for body in muscle.bodies])
+    passed[[0, -1]] = False
+    points[passed, 0] += forward_mm / 1000
+    return replace(muscle, points_m=points)
+
+
 def sources() -> str:
     """What the keys of the tables mean."""
     rows = [
@@ -147,6 +182,7 @@ SECTIONS = {
     "vertebrae": vertebrae,
     "springs": springs,
     "lean": lean,
+    "lane": lane,
     "sources": sources,
 }
 
