@@ -10,6 +10,9 @@ Fan et al. 2023            64   about 0                -2
 Chevillotte et al. 2018    15   54.8 - 50.2 = +4.6     37.1 - 41 = -3.9
 =========================  ===  =====================  =================
 
+Not counted is Yukawa et al. 2019 (627 people, T12 to S1, 49.8 - 36.8 = +13.0): the abstract says
+"recumbent", and neither whether on the back nor how the legs lay.
+
 The lordosis changes in neither direction throughout (-0.8 weighted by n), so the rule leaves
 the curvature as imaged; the sacrum stands steeper throughout (-2.4 weighted by n), so the pelvis
 and the lumbar spine on it are turned backward as one by that much.
