@@ -9,6 +9,7 @@ from support_model import string
 
 from openlumbar.core.levels import LevelRow
 from openlumbar.core.measurement import GUIDE, RULER, Line, Measurement
+from openlumbar.mechanics.kinematics import inverse
 from openlumbar.mechanics.model import (
     LUMBAR_JOINTS,
     Array,
@@ -18,7 +19,7 @@ from openlumbar.mechanics.model import (
     Muscle,
     VertebraShape,
 )
-from openlumbar.mechanics.spine import axes_of, rigid_inverse
+from openlumbar.mechanics.spine import axes_of
 from openlumbar.mechanics.spine_readings import DISCS, ELEMENTS, VERTEBRAE
 
 #: Pitch of each vertebra, degrees, front down: of a lordosis. Its endplates are parallel.
@@ -66,8 +67,8 @@ def lumbar_model() -> Model:
             joint,
             _BODIES[level.split("-")[1]],
             _BODIES[level.split("-")[0]],
-            rigid_inverse(places[level.split("-")[1]]) @ places[level],
-            rigid_inverse(places[level.split("-")[0]]) @ places[level],
+            inverse(places[level.split("-")[1]]) @ places[level],
+            inverse(places[level.split("-")[0]]) @ places[level],
             free=True,
         )
         for joint, level in reversed(LUMBAR_JOINTS.items())

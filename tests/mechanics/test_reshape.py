@@ -10,7 +10,7 @@ from openlumbar.mechanics.base import base_model
 from openlumbar.mechanics.kinematics import place
 from openlumbar.mechanics.model import LUMBAR_JOINTS, VERTEBRA_BODIES, Posture
 from openlumbar.mechanics.reshape import with_spine
-from openlumbar.mechanics.spine import generic_spine, measured_spine, perturbed, rest_places
+from openlumbar.mechanics.spine import generic_spine, measured_spine, perturbed
 from openlumbar.mechanics.standing import RULE, standing_spine
 
 FLAT = {name: 0.4 * pitch for name, pitch in PITCHES.items()}
@@ -99,7 +99,7 @@ def test_depth_takes_the_arch_and_the_width_along(model):
 
 def test_fibres_and_tendons_stretch_with_their_paths(model):
     shaped = with_spine(model, standing(model))
-    before, after = rest_places(model), rest_places(shaped)
+    before, after = place(model, Posture()), place(shaped, Posture())
     for old, new in zip(model.muscles, shaped.muscles, strict=True):
         stretch = _length(new, after) / _length(old, before)
         assert new.optimal_fibre_m == pytest.approx(old.optimal_fibre_m * stretch)

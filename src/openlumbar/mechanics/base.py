@@ -19,6 +19,7 @@ from openlumbar.core.errors import OptionError
 from openlumbar.mechanics import bones
 from openlumbar.mechanics.bones import HELD, LUMBAR, Frame, body_of, shape, standing
 from openlumbar.mechanics.fascicles import base_muscles, with_fibres
+from openlumbar.mechanics.kinematics import inverse
 from openlumbar.mechanics.masses import bodies
 from openlumbar.mechanics.model import LUMBAR_JOINTS, Array, Joint, Model
 from openlumbar.mechanics.tables import Sex, segments, stiffness
@@ -127,8 +128,8 @@ def _joint(
         name=name,
         parent=parent,
         child=child,
-        in_parent=np.linalg.inv(frame.bodies[parent]) @ pose,
-        in_child=np.linalg.inv(frame.bodies[child]) @ pose,
+        in_parent=inverse(frame.bodies[parent]) @ pose,
+        in_child=inverse(frame.bodies[child]) @ pose,
         free=spring is not None,
         stiffness_nm_per_rad=np.zeros(3) if spring is None else np.asarray(spring),
     )

@@ -63,8 +63,9 @@ _HALF_WIDTH = 1.96
 #: With fewer perturbed models that could be balanced there is no interval.
 _FEWEST = 10
 _INTERVAL = (
-    "95 % of the models whose measured places and areas, body height and mass are varied within "
-    "their uncertainties; not what the base model itself may be wrong by"
+    "1.96 standard deviations to either side (about 95 %) of models whose measured places and "
+    "areas, body height and mass, and change from lying to standing are varied within their "
+    "uncertainties; not what the base model itself may be wrong by"
 )
 _AXES = ("flexion", "lateral bending", "axial rotation")
 #: A reserve above this is told of: less is rounding of the balance.
@@ -157,7 +158,7 @@ def solve_loads(
     OptionError
         A task names a body or joint that the model does not have.
     StageError
-        The task cannot be balanced.
+        None of the tasks can be balanced; where some can, a note tells of the others.
     """
     options = options or LoadsOptions()
     reason = osim.unavailable()
@@ -349,20 +350,10 @@ def _drawn(model: Model, task: Task, options: LoadsOptions) -> Array:
 
 def _perturbed(evidence: _Evidence, rng: np.random.Generator) -> _Evidence:
     return _Evidence(
-        _another(evidence.person, rng),
+        subject.perturbed(evidence.person, rng),
         spine.perturbed(evidence.spine, rng),
         muscles.perturbed(evidence.muscles, rng),
         evidence.rule.perturbed(rng),
-    )
-
-
-def _another(person: subject.Person, rng: np.random.Generator) -> subject.Person:
-    """A person whom the uncertainty of height and mass allows as well; no lighter than half."""
-    height, mass = rng.standard_normal(2)
-    return replace(
-        person,
-        height_m=person.height_m + person.height_sd_m * height,
-        mass_kg=max(person.mass_kg + person.mass_sd_kg * mass, person.mass_kg / 2),
     )
 
 

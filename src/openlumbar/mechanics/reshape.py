@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from openlumbar.mechanics.kinematics import inverse, place
 from openlumbar.mechanics.model import (
     LUMBAR_JOINTS,
     VERTEBRA_BODIES,
@@ -15,9 +16,9 @@ from openlumbar.mechanics.model import (
     Joint,
     Model,
     Muscle,
+    Posture,
     VertebraShape,
 )
-from openlumbar.mechanics.spine import rest_places, rigid_inverse
 from openlumbar.mechanics.standing import StandingSpine
 
 _Indices = NDArray[np.intp]
@@ -47,7 +48,7 @@ def with_spine(model: Model, spine: StandingSpine) -> Model:
     Model
         At rest it stands as the spine does.
     """
-    before = rest_places(model)
+    before = place(model, Posture())
     after = _places(before, spine)
     scales = _scales(model, spine)
     return replace(
@@ -89,8 +90,8 @@ def _joint(joint: Joint, places: Mapping[str, Array], spine: StandingSpine) -> J
     disc = spine.places[level]
     return replace(
         joint,
-        in_parent=rigid_inverse(places[joint.parent]) @ disc,
-        in_child=rigid_inverse(places[joint.child]) @ disc,
+        in_parent=inverse(places[joint.parent]) @ disc,
+        in_child=inverse(places[joint.child]) @ disc,
     )
 
 

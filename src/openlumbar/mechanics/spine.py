@@ -17,7 +17,15 @@ import numpy as np
 from openlumbar.core.levels import LevelRow
 from openlumbar.core.loads import Origin, Provenance
 from openlumbar.core.measurement import Measurement
-from openlumbar.mechanics.model import LUMBAR_JOINTS, ROOT, VERTEBRA_BODIES, Array, Model
+from openlumbar.mechanics.kinematics import place
+from openlumbar.mechanics.model import (
+    LUMBAR_JOINTS,
+    ROOT,
+    VERTEBRA_BODIES,
+    Array,
+    Model,
+    Posture,
+)
 from openlumbar.mechanics.spine_fill import Course, Filled, fill, plausible
 from openlumbar.mechanics.spine_readings import DISCS, ELEMENTS, VERTEBRAE, Readings, read_spine
 
@@ -237,31 +245,13 @@ def _missing(frames: Iterable[Frame]) -> tuple[tuple[str, ...], tuple[str, ...]]
 # -- the model's own spine -------------------------------------------------------------
 
 
-def rest_places(model: Model) -> dict[str, Array]:
-    """``[4, 4]`` of each body at rest, to ground (metres)."""
-    places: dict[str, Array] = {ROOT: np.eye(4)}
-    for joint in model.joints:
-        places[joint.child] = places[joint.parent] @ joint.in_parent @ rigid_inverse(joint.in_child)
-    return places
-
-
-def rigid_inverse(transform: Array) -> Array:
-    """Of ``[..., 4, 4]`` rigid transforms."""
-    turned = np.swapaxes(transform[..., :3, :3], -1, -2)
-    inverse = np.zeros_like(transform)
-    inverse[..., :3, :3] = turned
-    inverse[..., :3, 3] = -np.einsum("...ij,...j->...i", turned, transform[..., :3, 3])
-    inverse[..., 3, 3] = 1.0
-    return inverse
-
-
 def generic_spine(model: Model) -> MeasuredSpine:
     """A model's own spine at rest, as if it had been imaged; S1's endplate at the origin.
 
     The model has no T12 nor S1 of its own: T12 is turned against the disc below it as that is
     against L1, and S1 likewise.
     """
-    places = rest_places(model)
+    places = place(model, Posture())
     named = {joint.name: joint for joint in model.joints}
     at: dict[str, Array] = {name: places[body] for name, body in VERTEBRA_BODIES.items()}
     for joint, level in LUMBAR_JOINTS.items():
