@@ -45,8 +45,8 @@ _ESTIMATES = (
     "Estimates of a musculoskeletal model of this person, for research use: no force was measured."
 )
 _SUPINE = (
-    "The exam was made supine: the shape of the spine in a task follows from it by rule, not by "
-    "measurement."
+    "The exam is taken to have been made supine: the shape of the spine in a task follows from it "
+    "by rule, not by measurement."
 )
 _NO_INTERVAL = "No interval was asked for, so nothing is said of how sure these numbers are."
 #: So many parts that were not measured are named; the rest are counted.
