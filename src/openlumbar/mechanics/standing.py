@@ -93,9 +93,9 @@ class StandingRule:
         curve = "as imaged" if change == 0 else f"with {change:+.1f}° of lordosis, L1 to S1"
         return (
             "The exam is held to have been made supine, lying down. The model stands with the "
-            f"lumbar curvature {curve} (one standard deviation {self.lordosis_sd_deg:g}°), and the sacral slope as imaged "
-            f"with {self.slope_change_deg:+.1f}° ({self.slope_sd_deg:g}°); the patient's "
-            "head-foot axis became vertical.",
+            f"lumbar curvature {curve} (one standard deviation {self.lordosis_sd_deg:g}°), and the "
+            f"sacral slope as imaged with {self.slope_change_deg:+.1f}° ({self.slope_sd_deg:g}°); "
+            "the patient's head-foot axis became vertical.",
             *_UNIMAGED,
         )
 
