@@ -209,7 +209,9 @@ def test_files_in_folder_out(painted_dicom, predictor, axial_predictor, tmp_path
         "exam.json",
         "images",
         "levels.csv",
+        "loads.csv",
         "measurements.csv",
+        "model.osim",
         "pictures",
         "report.html",
         "report.pdf",
@@ -218,7 +220,8 @@ def test_files_in_folder_out(painted_dicom, predictor, axial_predictor, tmp_path
     ]
     name = analysis.masks.series[0].series  # on the axial slices nothing is seen
     pictures = {path.name for path in (out / "pictures").iterdir()}
-    assert pictures == {f"{name}.png", f"{name}_rulers.png"}
+    of_loads = {"loads_standing.png", "loads_hess2023.png"}
+    assert pictures == {f"{name}.png", f"{name}_rulers.png"} | of_loads
     run = json.loads((out / "run.json").read_text())
     assert run["options"] == {"weighting": "T2w"}
     assert run["failures"] == []
