@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support_spines import rows_of, told
 
-from openlumbar.core.errors import InputError, StageError
+from openlumbar.core.errors import InputError, OptionError, StageError
 from openlumbar.core.exam import Subject
 from openlumbar.core.flags import FLAGS
 from openlumbar.core.loads import JOINT_LEVELS, VERTEBRA_LEVELS
@@ -258,3 +258,10 @@ def test_a_task_beyond_the_muscles_is_named_and_the_others_come_out(tmp_path):
     assert any(re.search("Lifting a lorry has no loads: .*L", note) for note in found.notes)
     with pytest.raises(StageError, match="Lifting a lorry"):
         solved(sagittal(), options=replace(QUICK, tasks=(lorry,)))
+
+
+def test_two_tasks_of_one_name_are_refused(tmp_path):
+    own = tmp_path / "standing.toml"
+    own.write_text('title = "Standing my way"\n')
+    with pytest.raises(OptionError, match="several tasks are named standing"):
+        LoadsOptions(tasks=(load_task("standing"), load_task(own)))

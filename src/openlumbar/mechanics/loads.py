@@ -2,20 +2,20 @@
 
 ::
 
-    base model ─► scaled ─► with_spine ─► with_muscles ─► posture of a task ─► statics ─► solve
-                  (person)   (sagittal)     (axial)                                        │
-                                                                     loads on discs ◄──────┘
+    personal model ─► posture of a task ─► statics ─► solve ─► loads on discs and vertebrae
+     (personal.py)       (tasks.py)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
-from openlumbar.core.errors import StageError
+from openlumbar.core.errors import OptionError, StageError
 from openlumbar.core.exam import Subject
 from openlumbar.core.levels import LevelRow
 from openlumbar.core.loads import (
@@ -23,12 +23,11 @@ from openlumbar.core.loads import (
     Loads,
     MuscleLoad,
     Point,
-    Provenance,
     Reserve,
     TaskLoads,
 )
 from openlumbar.core.measurement import Measurement
-from openlumbar.mechanics import fit_muscles, muscles, osim, spine, subject
+from openlumbar.mechanics import osim
 from openlumbar.mechanics.base import base_model
 from openlumbar.mechanics.kinematics import place
 from openlumbar.mechanics.model import (
@@ -42,12 +41,11 @@ from openlumbar.mechanics.model import (
 )
 from openlumbar.mechanics.osim_read import ReadModel
 from openlumbar.mechanics.outline import outlines
+from openlumbar.mechanics.personal import Area, Evidence, gather, once, personal_model
 from openlumbar.mechanics.reactions import joint_loads, vertebra_loads
-from openlumbar.mechanics.reshape import with_spine
-from openlumbar.mechanics.scale import scaled
 from openlumbar.mechanics.solve import Solution, SolveOptions, solve
-from openlumbar.mechanics.standing import RULE, StandingRule, standing_spine
 from openlumbar.mechanics.statics import statics
+from openlumbar.mechanics.subject import base_sex
 from openlumbar.mechanics.tables import rhythm
 from openlumbar.mechanics.tasks import (
     DEFAULT_TASKS,
@@ -83,7 +81,7 @@ class LoadsOptions:
     base_model
         One of the user's own in place of ours.
     area
-        ``total`` or ``lean``: the area that scales a muscle's force, with its fat or without.
+        That scales a muscle's force.
     power
         2 or 3: of the activations whose sum is least.
     floor
@@ -97,11 +95,20 @@ class LoadsOptions:
 
     tasks: tuple[Task, ...] = field(default_factory=lambda: tuple(map(load_task, DEFAULT_TASKS)))
     base_model: ReadModel | None = None
-    area: Literal["total", "lean"] = "total"
+    area: Area = "total"
     power: Literal[2, 3] = 2
     floor: float = 0.0
     samples: int = 60
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        names = [task.name for task in self.tasks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise OptionError(
+                f"several tasks are named {', '.join(twice)}; a task's name is that of its file: "
+                "give each another"
+            )
 
     @property
     def solving(self) -> SolveOptions:
@@ -113,16 +120,6 @@ class LoadsOptions:
         """What is minimised, in words."""
         tone = f", no muscle less active than {self.floor:g}" if self.floor else ""
         return _CRITERIA[self.power] + tone
-
-
-@dataclass(frozen=True, eq=False)
-class _Evidence:
-    """What a model of a person is made from; the Monte Carlo draws others like it."""
-
-    person: subject.Person
-    spine: spine.MeasuredSpine
-    muscles: muscles.MeasuredMuscles
-    rule: StandingRule = RULE
 
 
 def solve_loads(
@@ -165,11 +162,8 @@ def solve_loads(
     if reason:
         return Loads(missing=reason)
     base = _base(who, options)
-    person = subject.person_of(who, base.height_m, base.mass_kg)
-    generic = scaled(base, person.height_m, person.mass_kg)
-    seen = spine.measured_spine(measurements, rows, generic)
-    evidence = _Evidence(person, seen, muscles.measured_muscles(measurements, rows, seen))
-    if not _anything(evidence):
+    evidence = gather(who, measurements, rows, base)
+    if not evidence.measured:
         return Loads(
             missing="nothing of this exam's lumbar spine or its muscles was measured, so there is "
             "no model of this person"
@@ -180,57 +174,26 @@ def solve_loads(
 def _base(who: Subject, options: LoadsOptions) -> Model:
     if options.base_model is not None:
         return options.base_model.model
-    return base_model(subject.base_sex(who))
-
-
-def _anything(evidence: _Evidence) -> bool:
-    return evidence.spine.measured or evidence.muscles.measured
-
-
-@dataclass(frozen=True, eq=False)
-class _Personal:
-    """A model of a person, and where it came from."""
-
-    model: Model
-    provenance: tuple[Provenance, ...]
-    flags: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
-def _personal(base: Model, evidence: _Evidence, options: LoadsOptions) -> _Personal:
-    person = evidence.person
-    standing = standing_spine(evidence.spine, evidence.rule)
-    shaped = with_spine(scaled(base, person.height_m, person.mass_kg), standing)
-    choice = fit_muscles.MuscleOptions(area=options.area)
-    fitted = fit_muscles.with_muscles(shaped, evidence.muscles, choice)
-    return _Personal(
-        fitted.model,
-        (*person.provenance, *standing.provenance, *fitted.provenance),
-        _once(person.flags, standing.flags, fitted.flags),
-        _once(person.notes, standing.notes, fitted.notes),
-    )
-
-
-def _once(*parts: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word for part in parts for word in part))
+    return base_model(base_sex(who))
 
 
 def _loads_of(
-    base: Model, evidence: _Evidence, options: LoadsOptions, tell: Callable[[int, int], None]
+    base: Model, evidence: Evidence, options: LoadsOptions, tell: Callable[[int, int], None]
 ) -> Loads:
-    personal = _personal(base, evidence, options)
+    personal = personal_model(base, evidence, options.area)
     solved, failed = _tasks(personal.model, options)
     options = replace(options, tasks=tuple(task for task in options.tasks if task.name in solved))
-    spread = _spread(base, evidence, options, tell) if options.samples else None
+    drawn = _drawn(base, evidence, options, tell)
+    tasks = tuple(
+        _with_interval(solved[task.name], drawn[task.name], personal.flags)
+        for task in options.tasks
+    )
     told = options.base_model.notes if options.base_model is not None else ()
     return Loads(
         base_model=base.name,
-        tasks=tuple(
-            _with_interval(one, None if spread is None else spread[:, number], personal.flags)
-            for number, one in enumerate(solved.values())
-        ),
-        interval=_INTERVAL if spread is not None else "",
-        samples=0 if spread is None else len(spread),
+        tasks=tasks,
+        interval=_INTERVAL if any(one.low_n is not None for t in tasks for one in t.loads) else "",
+        samples=options.samples,
         provenance=personal.provenance,
         flags=personal.flags,
         notes=(*failed, *told, *personal.notes),
@@ -324,46 +287,29 @@ def _reserves(balance: Statics, solution: Solution) -> tuple[Reserve, ...]:
     return tuple(sorted(found, key=lambda reserve: -abs(reserve.moment_nm)))
 
 
-def _spread(
-    base: Model, evidence: _Evidence, options: LoadsOptions, tell: Callable[[int, int], None]
-) -> Array:
-    """``[S, T, J + V, 3]`` forces of perturbed models, NaN where one could not be balanced."""
+def _drawn(
+    base: Model, evidence: Evidence, options: LoadsOptions, tell: Callable[[int, int], None]
+) -> dict[str, list[Array]]:
+    """Forces ``[J + V, 3]`` of perturbed models by task, of those that could be balanced."""
     rng = np.random.default_rng(options.seed)
-    drawn = []
+    found: dict[str, list[Array]] = {task.name: [] for task in options.tasks}
     for done in range(options.samples):
-        model = _personal(base, _perturbed(evidence, rng), options).model
-        drawn.append([_drawn(model, task, options) for task in options.tasks])
+        model = personal_model(base, evidence.perturbed(rng), options.area).model
+        for task in options.tasks:
+            # The kernel gives what OpenSim gives, faster.
+            balance = statics(model, posture_of(model, task, rhythm()))
+            with suppress(StageError):
+                found[task.name].append(_forces(balance, solve(balance, options.solving)))
         tell(done + 1, options.samples)
-    size = max(len(forces) for tasks in drawn for forces in tasks)
-    blank = np.full((size, 3), np.nan)
-    return np.array([[forces if len(forces) else blank for forces in tasks] for tasks in drawn])
+    return found
 
 
-def _drawn(model: Model, task: Task, options: LoadsOptions) -> Array:
-    """Forces of a perturbed model by the kernel, which gives what OpenSim gives, faster."""
-    balance = statics(model, posture_of(model, task, rhythm()))
-    try:
-        return _forces(balance, solve(balance, options.solving))
-    except StageError:
-        return np.empty((0, 3))
-
-
-def _perturbed(evidence: _Evidence, rng: np.random.Generator) -> _Evidence:
-    return _Evidence(
-        subject.perturbed(evidence.person, rng),
-        spine.perturbed(evidence.spine, rng),
-        muscles.perturbed(evidence.muscles, rng),
-        evidence.rule.perturbed(rng),
-    )
-
-
-def _with_interval(task: TaskLoads, drawn: Array | None, flags: tuple[str, ...]) -> TaskLoads:
-    """Lay an interval about each load of a task, ``drawn`` being ``[S, J + V, 3]``."""
+def _with_interval(task: TaskLoads, drawn: list[Array], flags: tuple[str, ...]) -> TaskLoads:
+    """Lay an interval about each load of a task."""
     loads = task.loads
-    if drawn is not None and np.isfinite(drawn).all(axis=(1, 2)).sum() >= _FEWEST:
-        spread = np.nanstd(drawn, axis=0, ddof=1) * _HALF_WIDTH
-        loads = tuple(map(_between, loads, spread))
-    flags = _once(flags, task.flags)
+    if len(drawn) >= _FEWEST:
+        loads = tuple(map(_between, loads, np.std(drawn, axis=0, ddof=1) * _HALF_WIDTH))
+    flags = once(flags, task.flags)
     return replace(task, loads=tuple(replace(load, flags=flags) for load in loads))
 
 
