@@ -41,7 +41,7 @@ OPTIONS = {
         axial_contrasts=(Weighting.T2,),
     ),
 }
-#: Whole command without loads, segmentation of a slice, and segmentation and measuring of a slice, seconds.
+#: Seconds: whole command without loads, a slice segmented, a slice segmented and measured.
 BUDGETS = {"sagittal": (10.0, None, None), "axial": (None, 0.1, 0.2)}
 
 
