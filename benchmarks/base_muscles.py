@@ -9,14 +9,13 @@ centroid before and beside the middle of the disc (in brackets: in people who li
 
 from __future__ import annotations
 
-import argparse
-import sys
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
+from marked_page import print_or_fill, table
 
 from openlumbar.mechanics.base import base_model
 from openlumbar.mechanics.fascicles import Section, reference_sections
@@ -86,13 +85,13 @@ def muscles() -> str:
         for (group, joint), shown in man.items()
     ]
     head = ["muscle", "disc", *(f"man: {name}" for name in names)]
-    return _table([*head, f"woman: {names[0]}", f"woman: {names[3]}"], rows)
+    return table([*head, f"woman: {names[0]}", f"woman: {names[3]}"], rows)
 
 
 def parts() -> str:
     """What the fascicles of each part rest on."""
-    table = tomllib.loads((DATA / "fascicles.toml").read_text("utf-8"))
-    number = [fascicle["part"] for fascicle in table["fascicles"]]
+    known = tomllib.loads((DATA / "fascicles.toml").read_text("utf-8"))
+    number = [fascicle["part"] for fascicle in known["fascicles"]]
     rows = [
         [
             name.replace("_", " "),
@@ -103,10 +102,10 @@ def parts() -> str:
             f"`{part['attachments']}`, `{part['areas']}`, `{part['fibres']}`",
             part["reasoning"],
         ]
-        for name, part in table["parts"].items()
+        for name, part in known["parts"].items()
     ]
     head = ["part", "group", "fascicles a side", "fibre share", "pennation"]
-    return _table([*head, "attachments, areas, fibres after", "why"], rows)
+    return table([*head, "attachments, areas, fibres after", "why"], rows)
 
 
 def sources() -> str:
@@ -120,7 +119,7 @@ def sources() -> str:
         ]
         for key, of in sorted(known.items())
     ]
-    return _table(["key", "source", "what of it was read"], rows)
+    return table(["key", "source", "what of it was read"], rows)
 
 
 SECTIONS: dict[str, Callable[[], str]] = {
@@ -130,31 +129,5 @@ SECTIONS: dict[str, Callable[[], str]] = {
 }
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def filled(page: str) -> str:
-    """The page with every table between its marks made anew."""
-    for name, made in SECTIONS.items():
-        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-        before, _, rest = page.partition(begin)
-        _, _, after = rest.partition(end)
-        page = f"{before}{begin}\n\n{made()}\n\n{end}{after}"
-    return page
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Print the tables, or put them into the page."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--docs", action="store_true", help="put the tables into the docs")
-    if parser.parse_args(arguments).docs:
-        PAGE.write_text(filled(PAGE.read_text("utf-8")), "utf-8")
-        return
-    for name, made in SECTIONS.items():
-        print(f"{name}\n\n{made()}\n")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    print_or_fill(__doc__, PAGE, SECTIONS)

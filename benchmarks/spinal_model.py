@@ -8,14 +8,12 @@
 
 from __future__ import annotations
 
-import argparse
-import re
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from marked_page import print_or_fill, table
 
 from openlumbar.mechanics import tables
 from openlumbar.mechanics.base import base_model
@@ -31,11 +29,6 @@ LEANS_DEG = (15, 30, 45, 60, 75, 90)
 #: How far the back muscles' lane past L5 is moved, mm; forward is positive.
 LANE_MM = (-5, 0, 5)
 _LANE_DISCS = ("L3_L4", "L4_L5", "L5_S1")
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def _whole(values: Iterable[float]) -> str:
@@ -58,7 +51,7 @@ def bodies() -> str:
         rows.append(row)
     own = ("kg", "%", "mass centre, mm")
     head = ["body", *(f"man, {word}" for word in own), *(f"woman, {word}" for word in own)]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _disc(model: Model, joint: Joint) -> Array:
@@ -89,7 +82,7 @@ def discs() -> str:
         rows.append(row)
     own = ("forward, up, mm", "tilt, °", "mass above, %", "its centre before the disc, mm")
     head = ["disc", *(f"man: {word}" for word in own), *(f"woman: {word}" for word in own)]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def vertebrae() -> str:
@@ -108,7 +101,7 @@ def vertebrae() -> str:
             )
         rows.append(row)
     own = ("height", "depth", "width", "wedge, °")
-    return _table(
+    return table(
         ["body", *(f"man: {word}" for word in own), *(f"woman: {word}" for word in own)], rows
     )
 
@@ -124,7 +117,7 @@ def springs() -> str:
         ]
         for level in tables.LEVELS
     ]
-    return _table(
+    return table(
         ["disc", "flexion", "lateral bending", "axial rotation", "of lumbar flexion"], rows
     )
 
@@ -137,7 +130,7 @@ def lean() -> str:
         [word, *(f"{part:.0f}°" for part in parts)]
         for word, parts in (("lumbar spine", lumbar), ("hips", hips))
     ]
-    return _table(["lean of the trunk", *(f"{angle}°" for angle in LEANS_DEG)], rows)
+    return table(["lean of the trunk", *(f"{angle}°" for angle in LEANS_DEG)], rows)
 
 
 def lane() -> str:
@@ -153,7 +146,7 @@ def lane() -> str:
         where = f"{abs(by)} mm {'forward' if by > 0 else 'back'}" if by else "as it is"
         rows.append([where, *(f"{load[1]:.0f}, {load[0]:.0f}" for load in at)])
     discs = [LUMBAR_JOINTS[joint] for joint in _LANE_DISCS]
-    return _table(["lane past L5", *(f"{disc}: compression, shear, N" for disc in discs)], rows)
+    return table(["lane past L5", *(f"{disc}: compression, shear, N" for disc in discs)], rows)
 
 
 def _past_l5(muscle: Muscle, forward_mm: float) -> Muscle:
@@ -173,7 +166,7 @@ def sources() -> str:
         [f"`{key}`", f"[{source.citation}]({source.url})", source.read]
         for key, source in sorted(tables.sources().items())
     ]
-    return _table(["key", "source", "what of it was read"], rows)
+    return table(["key", "source", "what of it was read"], rows)
 
 
 SECTIONS = {
@@ -187,26 +180,5 @@ SECTIONS = {
 }
 
 
-def filled(page: str) -> str:
-    """The page with every table between its marks made anew."""
-    for name, made in SECTIONS.items():
-        marks = rf"(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)"
-        page = re.sub(
-            marks, lambda found, made=made: f"{found[1]}\n{made()}\n\n{found[2]}", page, flags=re.S
-        )
-    return page
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Print the tables, or put them into the page."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--docs", action="store_true", help="put the tables into the docs")
-    if parser.parse_args(arguments).docs:
-        PAGE.write_text(filled(PAGE.read_text("utf-8")), "utf-8")
-        return
-    for name, made in SECTIONS.items():
-        print(f"{name}\n\n{made()}\n")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    print_or_fill(__doc__, PAGE, SECTIONS)

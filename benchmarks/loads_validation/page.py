@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from marked_page import marked, table
+
+__all__ = ["numbers", "ranged", "table", "write"]
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "load-accuracy.md"
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; a bar within a cell is escaped."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(c.replace('|', '/') for c in line)} |" for line in lines)
 
 
 def numbers(values: Iterable[float], pattern: str = ".0f") -> list[str]:
@@ -36,9 +33,4 @@ def write(name: str, text: str, page: Path = PAGE) -> None:
     ValueError
         The page lacks the markers.
     """
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    before, found, rest = page.read_text("utf-8").partition(begin)
-    _, closed, after = rest.partition(end)
-    if not (found and closed):
-        raise ValueError(f"{page} lacks the lines {begin} and {end}")
-    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", "utf-8")
+    page.write_text(marked(page.read_text("utf-8"), name, text), "utf-8")
