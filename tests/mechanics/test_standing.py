@@ -107,7 +107,7 @@ def test_a_rule_drawn_for_one_person_varies_as_said(spine):
 def test_the_notes_say_the_rule(spine):
     notes = " ".join(standing_spine(spine).notes)
     assert "lying down" in notes
-    assert "-2.4°" in notes
+    assert "−2.4°" in notes
     assert "thorax was not imaged" in notes
     more = StandingRule(lordosis_change_deg=4.5).sentences[0]
     assert "+4.5°" in more

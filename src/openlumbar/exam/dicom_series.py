@@ -210,6 +210,7 @@ def _facts(raw: RawSeries, frame: Frame) -> dict[str, str | float | int | None]:
         "field_strength_t": acquisition.field_t,
         "scanning_sequence": "\\".join(acquisition.scanning_sequence),
         "scan_options": "\\".join(acquisition.scan_options),
+        "patient_position": acquisition.patient_position,
         "echo_number": frame.order.echo,
         "slice_thickness_mm": frame.placement.thickness_mm,
     }

@@ -95,6 +95,7 @@ class Acquisition:
     scanning_sequence: tuple[str, ...] = ()
     sequence_variant: tuple[str, ...] = ()
     scan_options: tuple[str, ...] = ()
+    patient_position: str = ""
     sequence_name: str = ""
     contrast: str = ""
     fat_suppression: str = ""
@@ -426,6 +427,7 @@ def _acquisition(view: _View) -> Acquisition:
         scanning_sequence=sequence,
         sequence_variant=_texts(view, "SequenceVariant"),
         scan_options=_texts(view, "ScanOptions"),
+        patient_position=_first_text(view, "PatientPosition"),
         sequence_name=_first_text(view, "SequenceName") or _first_text(view, "PulseSequenceName"),
         contrast=_first_text(view, "AcquisitionContrast"),
         fat_suppression=_first_text(view, "SpectrallySelectedSuppression"),

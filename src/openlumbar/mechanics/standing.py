@@ -89,12 +89,15 @@ class StandingRule:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What the rule does, for a person."""
-        change = self.lordosis_change_deg
-        curve = "as imaged" if change == 0 else f"with {change:+.1f}° of lordosis, L1 to S1"
+        change, slope = (
+            f"{angle:+.1f}°".replace("-", "−")
+            for angle in (self.lordosis_change_deg, self.slope_change_deg)
+        )
+        curve = f"with {change} of lordosis, L1 to S1" if self.lordosis_change_deg else "as imaged"
         return (
             "The exam is held to have been made supine, lying down. The model stands with the "
             f"lumbar curvature {curve} (one standard deviation {self.lordosis_sd_deg:g}°), and the "
-            f"sacral slope as imaged with {self.slope_change_deg:+.1f}° ({self.slope_sd_deg:g}°); "
+            f"sacral slope as imaged with {slope} ({self.slope_sd_deg:g}°); "
             "the patient's head-foot axis became vertical.",
             *_UNIMAGED,
         )

@@ -107,7 +107,7 @@ def analyze(
     )
     axial = axial_findings(exam.of_plane(Plane.AXIAL), networks, sagittal.spines, stages)
     found = together((sagittal, axial))
-    loads = loads_of(exam.subject, found.measurements, found.rows, options.loads, stages)
+    loads = loads_of(exam, found.measurements, found.rows, options.loads, stages)
     return Analysis(
         exam=exam,
         masks=Masks(found.masks),

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from openlumbar.core.errors import InputError
-from openlumbar.core.exam import Subject
+from openlumbar.core.exam import Exam, Subject
 from openlumbar.core.levels import LevelRow
 from openlumbar.core.loads import Loads
 from openlumbar.core.measurement import Measurement
@@ -20,12 +20,12 @@ from openlumbar.mechanics import LoadsOptions, solve_loads
 from openlumbar.pipeline.results import write_results
 from openlumbar.pipeline.stages import Stages
 
-#: Stages of the analysis whose work the new loads rest on.
-_LASTING = frozenset({"read", "segment", "level", "turn", "measure", "bodies"})
+#: Stages that are gone through again with new loads.
+_AGAIN = frozenset({"loads", "picture", "write", "report", "dicom"})
 
 
 def loads_of(
-    who: Subject,
+    exam: Exam,
     measurements: Sequence[Measurement],
     rows: Sequence[LevelRow],
     options: LoadsOptions | None,
@@ -44,10 +44,33 @@ def loads_of(
     loads = None
     with stages.stage("loads"):
         try:
-            loads = solve_loads(who, measurements, rows, options, stages.teller("loads", ""))
+            loads = _solved(exam, measurements, rows, options, stages)
         except InputError as error:
             loads = Loads(missing=str(error))
     return loads
+
+
+def _solved(
+    exam: Exam,
+    measurements: Sequence[Measurement],
+    rows: Sequence[LevelRow],
+    options: LoadsOptions,
+    stages: Stages,
+) -> Loads:
+    tell = stages.teller("loads", "")
+    loads = solve_loads(exam.subject, measurements, rows, options, tell)
+    return replace(loads, notes=(*_not_supine(exam), *loads.notes))
+
+
+def _not_supine(exam: Exam) -> list[str]:
+    """A sentence for each series whose Patient Position (PS3.3 C.7.3.1.1.2) is another."""
+    positions = {one.name: str(one.facts.get("patient_position") or "") for one in exam.series}
+    return [
+        f"{name} was taken with the patient in position {position}, not lying on the back: the "
+        "rule for standing up was made for those who do."
+        for name, position in positions.items()
+        if position and not position.endswith("S")
+    ]
 
 
 def solve_again(
@@ -91,13 +114,7 @@ def solve_again(
     exam = replace(before.exam, subject=_known(before.exam.subject, who))
     stages = Stages(progress)
     with stages.timed("loads"):
-        loads = solve_loads(
-            exam.subject,
-            before.measurements,
-            before.levels.rows,
-            options,
-            stages.teller("loads", ""),
-        )
+        loads = _solved(exam, before.measurements, before.levels.rows, options, stages)
     after = replace(before, exam=exam, loads=loads, run=_rerun(before, noted or {}, stages))
     with replacing(out) as folder:
         whole = write_results(after, folder, inputs=inputs)
@@ -112,7 +129,7 @@ def _known(subject: Subject, who: Subject | None) -> Subject:
 
 
 def _rerun(before: Analysis, noted: Mapping[str, str | float | int | None], stages: Stages) -> Run:
-    timings = tuple(one for one in before.run.timings if one.stage in _LASTING)
+    timings = tuple(one for one in before.run.timings if one.stage not in _AGAIN)
     return replace(
         before.run,
         options={**before.run.options, **noted},

@@ -141,7 +141,7 @@ def measure_given(
         masks=Masks(found.masks),
         levels=Levels(found.rows, found.numbering),
         measurements=found.measurements,
-        loads=loads_of(exam.subject, found.measurements, found.rows, options.loads, stages),
+        loads=loads_of(exam, found.measurements, found.rows, options.loads, stages),
         run=_run(exam, options, tuple(note for one in laid for note in one.notes), stages),
         failures=tuple(stages.failures),
     )
