@@ -108,6 +108,8 @@ def test_a_task_may_give_the_hips_their_part_and_joints_their_angles(model, tmp_
         ('title = "T"\n[trunk]\nflexion = 3', "trunk.flexion"),
         ('title = "T"\n[trunk]\nflexion_deg = 170', "trunk.flexion_deg"),
         ("[trunk]\nflexion_deg = 1", "title"),
+        ('name = "../out"\ntitle = "T"', "name"),
+        ('title = "T"\n[pushed_n]\nthorax = [inf, 0.0, 0.0]', "pushed_n"),
         ("title = ", "not a TOML file"),
         ('title = "T"\n[carried_kg]\nhand_right = -4', "carried_kg"),
     ],

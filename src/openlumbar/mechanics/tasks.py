@@ -43,10 +43,14 @@ _SIDES = ("right", "left")
 
 _Angle = Annotated[float, Field(ge=-180, le=180)]
 _Triple = tuple[_Angle, _Angle, _Angle]
+#: A name becomes part of a picture's file name.
+_Name = Annotated[
+    str, Field(pattern=r'^[^./\\:*?"<>|\x00-\x1f][^/\\:*?"<>|\x00-\x1f]*$', max_length=80)
+]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Trunk(_Strict):
@@ -68,8 +72,8 @@ class Arms(_Strict):
 class Task(_Strict):
     """One task, as its file tells it."""
 
-    name: str
-    title: str
+    name: _Name
+    title: Annotated[str, Field(min_length=1, max_length=200)]
     trunk: Trunk = Trunk()
     arms: Arms = Arms()
     carried_kg: Mapping[str, Annotated[float, Field(ge=0, le=200)]] = {}
