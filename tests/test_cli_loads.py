@@ -8,6 +8,7 @@ import pytest
 
 from openlumbar import cli
 from openlumbar.io.analysis import Analysis
+from openlumbar.mechanics import LoadsOptions
 
 PERSON = ["--sex", "M", "--height-m", "1.75", "--mass-kg", "78"]
 
@@ -103,3 +104,13 @@ def test_analyze_without_loads_has_none(painted_dicom, networks, tmp_path, monke
     assert cli.main(["analyze", str(painted_dicom), "-o", str(out), "--no-loads"]) == cli.DONE
     assert Analysis.load(out).loads is None
     assert not (out / "loads.csv").exists()
+
+
+def test_the_defaults_of_the_command_line_are_those_of_the_library():
+    assert cli.LoadFlags().options(cli.PersonFlags()) == LoadsOptions()
+
+
+def test_a_base_model_needs_no_sex(out):
+    again = ["loads", str(out), "--base-model", str(out / "model.osim"), "--sex", "O"]
+    assert cli.main([*again, "--task", "standing", "--load-samples", "0"]) == cli.DONE
+    assert {row["flag"] for row in rows(out)} == {"sex-unknown;muscles-generic"}

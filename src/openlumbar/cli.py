@@ -140,6 +140,7 @@ class ReadFlags(PersonFlags):
 class LoadFlags:
     """How the loads on the spine are solved."""
 
+    # Defaults are those of mechanics.LoadsOptions (a test holds the two together).
     task: Annotated[
         tuple[str, ...],
         Parameter(
@@ -180,13 +181,14 @@ class LoadFlags:
         ),
     ] = 60
 
-    def options(self, sex: str | None = None) -> LoadsOptions:
-        """Read the tasks and the base model; ``sex`` is what the base model is taken for."""
-        from openlumbar.mechanics import LoadsOptions, load_task, read_model
+    def options(self, person: PersonFlags) -> LoadsOptions:
+        """Read the tasks and the base model, which is taken for one of the person's sex."""
+        from openlumbar.mechanics import LoadsOptions, base_sex, load_task, read_model
 
+        sex = base_sex(person.subject())
         return LoadsOptions(
             tasks=tuple(map(load_task, dict.fromkeys(self.task))),
-            base_model=read_model(self.base_model, sex or "M") if self.base_model else None,
+            base_model=read_model(self.base_model, sex) if self.base_model else None,
             area="lean" if self.lean else "total",
             power=_POWERS[self.criterion],
             floor=self.activation_floor,
@@ -245,7 +247,7 @@ def analyze(
 
     flags = read or ReadFlags()
     options = _analyze_options(flags, models or ModelFlags())
-    options = _with_loads(options, loads or LoadFlags(), no_loads, flags.sex)
+    options = _with_loads(options, loads or LoadFlags(), no_loads, flags)
     with _shown_progress() as progress:
         analysis = analyze_files(inputs, out, flags.options(), options, progress)
     return _tell(analysis, out)
@@ -465,7 +467,7 @@ def measure(
         more.bodies,
         more.subregions,
         more.series,
-        loads=how.options(flags.sex),
+        loads=how.options(flags),
         noted=flags.noted() | how.noted(),
     )
     images, masks = [image, *more.also_image], [mask, *more.also_mask]
@@ -495,7 +497,7 @@ def loads(
     flags, facts = how or LoadFlags(), person or PersonFlags()
     with _shown_progress() as progress:
         analysis = solve_again(
-            out, flags.options(facts.sex), facts.subject(), flags.noted(), inputs, progress
+            out, flags.options(facts), facts.subject(), flags.noted(), inputs, progress
         )
     return _tell(analysis, out)
 
@@ -593,9 +595,9 @@ def _analyze_options(flags: ReadFlags, models: ModelFlags) -> AnalyzeOptions:
 
 
 def _with_loads(
-    options: AnalyzeOptions, flags: LoadFlags, without: bool, sex: str | None
+    options: AnalyzeOptions, flags: LoadFlags, without: bool, person: PersonFlags
 ) -> AnalyzeOptions:
-    loads = None if without else flags.options(sex)
+    loads = None if without else flags.options(person)
     noted = {**options.noted, **flags.noted(), **({"no_loads": 1} if without else {})}
     return replace(options, loads=loads, noted=noted)
 

@@ -6,10 +6,11 @@ import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 from openlumbar.core import flags
 from openlumbar.core.levels import LevelRow
-from openlumbar.core.loads import Load, Loads
+from openlumbar.core.loads import Loads
 from openlumbar.core.measurement import Measurement
 
 
@@ -75,18 +76,7 @@ LEVEL_HEADER: tuple[str, ...] = tuple(column.name for column in _LEVEL_COLUMNS)
 MEASUREMENT_HEADER: tuple[str, ...] = tuple(column.name for column in _MEASUREMENT_COLUMNS)
 
 
-@dataclass(frozen=True)
-class _TaskRow:
-    """A load with the task that it belongs to."""
-
-    task: str
-    load: Load
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.load, name)
-
-
-_Row = LevelRow | Measurement | _TaskRow
+_Row = LevelRow | Measurement | SimpleNamespace
 
 
 def _cell(row: _Row, column: _Column) -> str:
@@ -145,5 +135,7 @@ def write_loads_csv(loads: Loads, path: Path) -> None:
     KeyError
         A flag is not in the vocabulary of :mod:`openlumbar.core.flags`.
     """
-    rows = (_TaskRow(task.task, load) for task in loads.tasks for load in task.loads)
+    rows = (
+        SimpleNamespace(task=task.task, **vars(load)) for task in loads.tasks for load in task.loads
+    )
     _write(rows, _LOAD_COLUMNS, path)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from openlumbar.core.errors import InputError, OptionError
 from openlumbar.mechanics.model import Array, Muscle
+from openlumbar.mechanics.paths import strings_of
 
 _TABLE = resources.files("openlumbar.mechanics") / "data" / "fascicles.toml"
 _LUMBAR = tuple(f"lumbar{n}" for n in range(1, 6))
@@ -168,9 +169,7 @@ def mirrored(muscle: Muscle) -> Muscle:
 
 def path_length(muscle: Muscle, frames: Mapping[str, Array]) -> float:
     """Length of a fascicle's path, metres, with bodies placed by ``[4, 4]`` to ground."""
-    placed = zip(muscle.bodies, muscle.points_m, strict=True)
-    points = [frames[body][:3, :3] @ point + frames[body][:3, 3] for body, point in placed]
-    return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
+    return float(strings_of([muscle]).placed(frames).lengths_m[0])
 
 
 def with_fibres(muscles: Iterable[Muscle], frames: Mapping[str, Array]) -> tuple[Muscle, ...]:

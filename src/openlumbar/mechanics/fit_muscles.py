@@ -41,13 +41,12 @@ from openlumbar.mechanics.model import (
     Posture,
 )
 from openlumbar.mechanics.muscles import MeasuredMuscles
+from openlumbar.mechanics.paths import Indices, Paths
 from openlumbar.mechanics.sections import (
     GROUPS,
     LEVELS,
     SIDES,
-    Indices,
     Mask,
-    Paths,
     Planes,
     Sections,
     disc_planes,

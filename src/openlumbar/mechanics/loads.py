@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -22,7 +22,6 @@ from openlumbar.core.loads import (
     Load,
     Loads,
     MuscleLoad,
-    Point,
     Reserve,
     TaskLoads,
 )
@@ -35,12 +34,12 @@ from openlumbar.mechanics.model import (
     VERTEBRA_BODIES,
     Array,
     Model,
-    Muscle,
     Posture,
     Statics,
 )
 from openlumbar.mechanics.osim_read import ReadModel
 from openlumbar.mechanics.outline import outlines
+from openlumbar.mechanics.paths import strings_of
 from openlumbar.mechanics.personal import Area, Evidence, gather, once, personal_model
 from openlumbar.mechanics.reactions import joint_loads, vertebra_loads
 from openlumbar.mechanics.solve import Solution, SolveOptions, solve
@@ -254,7 +253,9 @@ def _forces(balance: Statics, solution: Solution) -> Array:
 
 
 def _muscles(model: Model, posture: Posture, solution: Solution) -> tuple[MuscleLoad, ...]:
-    poses = place(model, posture)
+    strings = strings_of(model.muscles)
+    points = strings.placed(place(model, posture)).points_m
+    paths = strings.split((points * 1000).round(1))
     return tuple(
         MuscleLoad(
             name=muscle.name,
@@ -263,16 +264,10 @@ def _muscles(model: Model, posture: Posture, solution: Solution) -> tuple[Muscle
             activation=round(float(activation), 4),
             force_n=round(float(activation) * muscle.max_force_n, 2),
             max_force_n=round(muscle.max_force_n, 2),
-            path_mm=_path(muscle, poses),
+            path_mm=tuple((x, y, z) for x, y, z in path.tolist()),
         )
-        for muscle, activation in zip(model.muscles, solution.activation, strict=True)
+        for muscle, activation, path in zip(model.muscles, solution.activation, paths, strict=True)
     )
-
-
-def _path(muscle: Muscle, poses: Mapping[str, Array]) -> tuple[Point, ...]:
-    turns = np.stack([poses[body] for body in muscle.bodies])
-    placed = np.einsum("nij,nj->ni", turns[:, :3, :3], muscle.points_m) + turns[:, :3, 3]
-    return tuple((x, y, z) for x, y, z in (placed * 1000).round(1).tolist())
 
 
 def _reserves(balance: Statics, solution: Solution) -> tuple[Reserve, ...]:

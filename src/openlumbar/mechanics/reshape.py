@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from openlumbar.mechanics.kinematics import inverse, place
 from openlumbar.mechanics.model import (
@@ -19,9 +18,8 @@ from openlumbar.mechanics.model import (
     Posture,
     VertebraShape,
 )
+from openlumbar.mechanics.paths import strings_of
 from openlumbar.mechanics.standing import StandingSpine
-
-_Indices = NDArray[np.intp]
 
 
 def with_spine(model: Model, spine: StandingSpine) -> Model:
@@ -117,35 +115,17 @@ def _muscles(
     """All points at once: a loop over muscles would cost most of the time of a model."""
     if not muscles:
         return ()
-    names = list(before)
-    number = {name: n for n, name in enumerate(names)}
-    of_point = np.array([number[body] for muscle in muscles for body in muscle.bodies])
-    starts = np.cumsum([0, *(len(muscle.bodies) for muscle in muscles)])
-    points = np.concatenate([muscle.points_m for muscle in muscles])
-    scale = np.stack([scales.get(name, np.ones(3)) for name in names])
-    moved = points * scale[of_point]
-    stretch = _lengths(moved, of_point, _stacked(after, names), starts) / _lengths(
-        points, of_point, _stacked(before, names), starts
-    )
+    strings = strings_of(muscles)
+    scale = np.stack([scales.get(name, np.ones(3)) for name in strings.names])
+    scaled = replace(strings, points_m=strings.points_m * scale[strings.body])
+    stretch = scaled.placed(after).lengths_m / strings.placed(before).lengths_m
+    points = strings.split(scaled.points_m)
     return tuple(
         replace(
             muscle,
-            points_m=moved[starts[n] : starts[n + 1]],
+            points_m=points[n],
             optimal_fibre_m=muscle.optimal_fibre_m * float(stretch[n]),
             tendon_slack_m=muscle.tendon_slack_m * float(stretch[n]),
         )
         for n, muscle in enumerate(muscles)
     )
-
-
-def _stacked(places: Mapping[str, Array], names: Iterable[str]) -> Array:
-    return np.stack([places[name] for name in names])
-
-
-def _lengths(points: Array, of_point: _Indices, places: Array, starts: _Indices) -> Array:
-    """Of each muscle's path, in the posture that the bodies' places make."""
-    ground = np.einsum("nij,nj->ni", places[of_point, :3, :3], points) + places[of_point, :3, 3]
-    steps = np.linalg.norm(np.diff(ground, axis=0), axis=1)
-    # From the last point of a muscle to the first of the next nothing runs.
-    steps[starts[1:-1] - 1] = 0.0
-    return np.add.reduceat(np.append(steps, 0.0), starts[:-1])

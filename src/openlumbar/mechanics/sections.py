@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from openlumbar.mechanics.model import (
     Array,
     Model,
 )
+from openlumbar.mechanics.paths import Indices, Paths, strings_of
 
 #: First axis of a section: muscle groups, those that an axial series measures first.
 GROUPS: tuple[str, ...] = (*MEASURED_GROUPS, *OTHER_GROUPS)
@@ -30,7 +30,6 @@ SIDES: tuple[str, ...] = ("left", "right")
 #: Third axis, where planes are those of discs: from above.
 LEVELS: tuple[str, ...] = tuple(LUMBAR_JOINTS.values())
 
-Indices = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 #: Of a muscle of a group that has no section.
 _NO_GROUP = -1
@@ -55,42 +54,6 @@ class Planes:
     normals: Array
     middles_m: Array
     axes: Array
-
-
-@dataclass(frozen=True, eq=False)
-class Paths:
-    """The paths of all fascicles that have two points, flat, in ground.
-
-    Attributes
-    ----------
-    points_m
-        ``[P, 3]``, fascicle after fascicle.
-    muscle
-        ``[P]``: index in the model's muscles.
-    starts
-        ``[M]``: index of each muscle's first point.
-    """
-
-    points_m: Array
-    muscle: Indices
-    starts: Indices
-
-    @cached_property
-    def firsts(self) -> Indices:
-        """``[P - M]``: indices of all points but the last of each fascicle."""
-        last = np.append(self.starts[1:], len(self.muscle)) - 1
-        return np.setdiff1d(np.arange(len(self.muscle)), last, assume_unique=True)
-
-    @cached_property
-    def lengths_m(self) -> Array:
-        """``[M]``."""
-        steps = self.points_m[self.firsts + 1] - self.points_m[self.firsts]
-        lengths = np.sqrt(np.einsum("pc,pc->p", steps, steps))
-        return np.asarray(np.bincount(self.muscle[self.firsts], lengths, len(self.starts)), float)
-
-    def moved(self, by_m: Array) -> Paths:
-        """The same with points ``[P, 3]`` added."""
-        return Paths(self.points_m + by_m, self.muscle, self.starts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,14 +113,7 @@ def disc_planes(model: Model, poses: Mapping[str, Array]) -> Planes:
 
 def paths_of(model: Model, poses: Mapping[str, Array]) -> Paths:
     """Points of all fascicles, put into ground."""
-    names = {name: n for n, name in enumerate(poses)}
-    bodies = np.array([names[body] for muscle in model.muscles for body in muscle.bodies])
-    counts = np.array([len(muscle.bodies) for muscle in model.muscles])
-    frames = np.stack(list(poses.values()))[bodies]
-    local = np.concatenate([muscle.points_m for muscle in model.muscles])
-    points = np.einsum("pij,pj->pi", frames[:, :3, :3], local) + frames[:, :3, 3]
-    muscle = np.repeat(np.arange(len(counts)), counts)
-    return Paths(points, muscle, np.cumsum(counts) - counts)
+    return strings_of(model.muscles).placed(poses)
 
 
 def sections_of(model: Model, paths: Paths, planes: Planes) -> Sections:

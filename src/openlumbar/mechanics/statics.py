@@ -10,7 +10,6 @@ runs hundreds of times an exam.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,13 +27,12 @@ from openlumbar.mechanics.model import (
     Posture,
     Statics,
 )
+from openlumbar.mechanics.paths import Indices, Paths, strings_of
 
 #: Standard acceleration of free fall; OpenSim's default too.
 GRAVITY_M_PER_S2 = 9.80665
 #: Two points of a muscle on different bodies closer than this have no direction.
 _SHORTEST_M = 1e-9
-
-Indices = NDArray[np.intp]
 
 
 def statics(model: Model, posture: Posture) -> Statics:
@@ -66,7 +64,7 @@ def statics(model: Model, posture: Posture) -> Statics:
     frames = np.stack([placed[joint.parent] @ joint.in_parent for joint in joints])
     centres = frames[:, :3, 3]
     carried = _carried(model, joints)
-    lines, arms = _pulls(model, poses, carried, centres)
+    lines, arms = _pulls(model, placed, carried, centres)
     force, moment = _weights(model, posture, poses, carried, centres)
     vertebrae = _vertebrae(joints)
     return Statics(
@@ -91,30 +89,6 @@ def _carried(model: Model, joints: tuple[Joint, ...]) -> Array:
     return np.array([[name in names for name in model.bodies] for names in above], float)
 
 
-@dataclass(frozen=True, eq=False)
-class _Strings:
-    """All muscles' points in a row."""
-
-    points_m: Array
-    bodies: Indices
-    starts: Indices  # the first point of each piece; the next one is its end
-    firsts: Indices  # the first piece of each muscle
-
-
-def _strings(model: Model) -> _Strings:
-    index = {name: i for i, name in enumerate(model.bodies)}
-    for muscle in model.muscles:
-        _check(muscle, index)
-    counts = np.array([len(muscle.bodies) for muscle in model.muscles])
-    ends = np.cumsum(counts)
-    return _Strings(
-        points_m=np.concatenate([muscle.points_m for muscle in model.muscles]),
-        bodies=np.array([index[name] for muscle in model.muscles for name in muscle.bodies]),
-        starts=np.delete(np.arange(ends[-1]), ends - 1),
-        firsts=np.concatenate([[0], np.cumsum(counts - 1)[:-1]]),
-    )
-
-
 def _check(muscle: Muscle, known: Mapping[str, int]) -> None:
     count = len(muscle.bodies)
     if count < 2 or muscle.points_m.shape != (count, 3):
@@ -126,7 +100,9 @@ def _check(muscle: Muscle, known: Mapping[str, int]) -> None:
         raise InputError(f"{muscle.name!r} is fixed to {absent[0]!r}, which the model has not")
 
 
-def _pulls(model: Model, poses: Array, carried: Array, centres: Array) -> tuple[Array, Array]:
+def _pulls(
+    model: Model, placed: Mapping[str, Array], carried: Array, centres: Array
+) -> tuple[Array, Array]:
     """Net force and moment of each muscle on what each joint carries, ``[J, 3, M]`` each.
 
     A piece of a string pulls its two ends together. It acts on what a joint carries where one
@@ -134,22 +110,27 @@ def _pulls(model: Model, poses: Array, carried: Array, centres: Array) -> tuple[
     """
     if not model.muscles:
         return np.zeros((len(centres), 3, 0)), np.zeros((len(centres), 3, 0))
-    strings = _strings(model)
-    held = poses[strings.bodies]
-    points = np.einsum("pab,pb->pa", held[:, :3, :3], strings.points_m) + held[:, :3, 3]
-    start, end = strings.starts, strings.starts + 1
-    directions = _directions(model, strings, points[end] - points[start])
-    crossing = carried[:, strings.bodies[start]] - carried[:, strings.bodies[end]]
+    index = {name: n for n, name in enumerate(model.bodies)}
+    for muscle in model.muscles:
+        _check(muscle, index)
+    strings = strings_of(model.muscles)
+    paths = strings.placed(placed)
+    body = np.array([index[name] for name in strings.names])[strings.body]
+    start, end = paths.firsts, paths.firsts + 1
+    directions = _directions(model, paths, body[start] != body[end])
+    crossing = carried[:, body[start]] - carried[:, body[end]]
     pulls = crossing[:, :, None] * directions
-    moments = np.cross(points[start] - centres[:, None], pulls)
-    return _by_muscle(pulls, strings.firsts), _by_muscle(moments, strings.firsts)
+    moments = np.cross(paths.points_m[start] - centres[:, None], pulls)
+    # Of the pieces, a muscle's first is as far in as its first point less one for each before it.
+    firsts = paths.starts - np.arange(len(paths.starts))
+    return _by_muscle(pulls, firsts), _by_muscle(moments, firsts)
 
 
-def _directions(model: Model, strings: _Strings, along: Array) -> Array:
+def _directions(model: Model, paths: Paths, between: NDArray[np.bool_]) -> Array:
+    along = paths.points_m[paths.firsts + 1] - paths.points_m[paths.firsts]
     lengths = np.linalg.norm(along, axis=1)
-    between = strings.bodies[strings.starts] != strings.bodies[strings.starts + 1]
     if (bad := np.flatnonzero(between & (lengths < _SHORTEST_M))).size:
-        muscle = model.muscles[np.searchsorted(strings.firsts, bad[0], side="right") - 1]
+        muscle = model.muscles[paths.muscle[paths.firsts[bad[0]]]]
         raise InputError(
             f"two points of {muscle.name!r} on different bodies lie in one place; the muscle "
             "has no direction there: move one of them"

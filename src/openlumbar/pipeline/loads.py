@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from openlumbar.core.errors import InputError
@@ -14,6 +14,7 @@ from openlumbar.core.loads import Loads
 from openlumbar.core.measurement import Measurement
 from openlumbar.core.progress import Progress, silent
 from openlumbar.core.run import Run
+from openlumbar.exam.patients import override
 from openlumbar.io.analysis import Analysis
 from openlumbar.io.outfolder import replacing
 from openlumbar.mechanics import LoadsOptions, solve_loads
@@ -111,7 +112,7 @@ def solve_again(
         No task can be balanced.
     """
     before = Analysis.load(out)
-    exam = replace(before.exam, subject=_known(before.exam.subject, who))
+    exam = replace(before.exam, subject=override(before.exam.subject, who))
     stages = Stages(progress)
     with stages.timed("loads"):
         loads = _solved(exam, before.measurements, before.levels.rows, options, stages)
@@ -120,12 +121,6 @@ def solve_again(
         whole = write_results(after, folder, inputs=inputs)
         _keep(out, folder, images=not inputs)
     return whole
-
-
-def _known(subject: Subject, who: Subject | None) -> Subject:
-    """The exam's facts, but for those that were given now."""
-    given = {name: value for name, value in asdict(who or Subject()).items() if value is not None}
-    return replace(subject, **given)
 
 
 def _rerun(before: Analysis, noted: Mapping[str, str | float | int | None], stages: Stages) -> Run:
@@ -143,6 +138,7 @@ def _keep(out: Path, folder: Path, images: bool) -> None:
         if (out / name).is_dir() and not (folder / name).exists():
             shutil.copytree(out / name, folder / name)
     if images and (out / "pictures").is_dir():
+        (folder / "pictures").mkdir(exist_ok=True)
         for picture in (out / "pictures").iterdir():
             if not picture.name.startswith("loads_"):
                 shutil.copy2(picture, folder / "pictures" / picture.name)
