@@ -12,7 +12,7 @@ from openlumbar.mechanics import Task, load_task, muscles, spine, subject
 from openlumbar.mechanics.base import base_model
 from openlumbar.mechanics.fit_muscles import with_muscles
 from openlumbar.mechanics.model import LUMBAR_JOINTS, Array, Model, Statics
-from openlumbar.mechanics.reactions import joint_loads, vertebra_loads
+from openlumbar.mechanics.reactions import joint_loads
 from openlumbar.mechanics.reshape import with_spine
 from openlumbar.mechanics.scale import scaled
 from openlumbar.mechanics.solve import Solution, SolveOptions, solve
@@ -93,11 +93,6 @@ class Solved:
     def joints_n(self) -> Array:
         """``[6, 3]``: anterior shear, compression, lateral shear at the discs."""
         return joint_loads(self.balance, self.solution)
-
-    @property
-    def vertebrae_n(self) -> Array:
-        """``[5, 3]``: likewise at the vertebrae."""
-        return vertebra_loads(self.balance, self.solution)
 
     @property
     def compression_n(self) -> Array:

@@ -42,7 +42,7 @@ from openlumbar.mechanics.outline import outlines
 from openlumbar.mechanics.paths import strings_of
 from openlumbar.mechanics.personal import Area, Evidence, gather, once, personal_model
 from openlumbar.mechanics.reactions import joint_loads, vertebra_loads
-from openlumbar.mechanics.solve import Solution, SolveOptions, solve
+from openlumbar.mechanics.solve import RESERVE_AXES, Solution, SolveOptions, solve
 from openlumbar.mechanics.statics import statics
 from openlumbar.mechanics.subject import base_sex
 from openlumbar.mechanics.tables import rhythm
@@ -64,7 +64,6 @@ _INTERVAL = (
     "areas, body height and mass, and change from lying to standing are varied within their "
     "uncertainties; not what the base model itself may be wrong by"
 )
-_AXES = ("flexion", "lateral bending", "axial rotation")
 #: A reserve above this is told of: less is rounding of the balance.
 _RESERVE_NM = 1.0
 
@@ -276,7 +275,7 @@ def _reserves(balance: Statics, solution: Solution) -> tuple[Reserve, ...]:
     found = [
         Reserve(LUMBAR_JOINTS[joint], axis, round(float(moment), 2), bound)
         for joint, row in zip(balance.joints, solution.reserve_nm, strict=True)
-        for axis, moment in zip(_AXES, row, strict=True)
+        for axis, moment in zip(RESERVE_AXES, row, strict=True)
         if abs(moment) > _RESERVE_NM
     ]
     return tuple(sorted(found, key=lambda reserve: -abs(reserve.moment_nm)))

@@ -13,8 +13,6 @@ import numpy as np
 from openlumbar.mechanics.model import Array, Statics
 from openlumbar.mechanics.solve import Solution
 
-#: Columns of :func:`joint_loads` and :func:`vertebra_loads`.
-LOAD_AXES = ("anterior shear", "compression", "lateral shear")
 # Compression is positive where it presses down the axis, which points up.
 _SIGNS = np.array([1.0, -1.0, 1.0])
 
